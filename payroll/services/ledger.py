@@ -1,0 +1,381 @@
+"""Moving coins. Every movement goes through `post`, which keeps the derived balances right."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+
+from agents.models import Agent
+from payroll.errors import AlreadyReversed, InsufficientFunds, TransactionNotFound
+from payroll.models import (
+    EARNING_TYPES,
+    AccountKind,
+    LedgerAccount,
+    PayCycle,
+    RodCoinsTransaction,
+    TransactionType,
+)
+from rodcorp.actors import Actor, Permission
+from rodcorp.databases.ids import natural_id
+from rodcorp.databases.units import open_unit
+from rodcorp.errors import Conflict, InvalidInput
+from rodcorp.kit import rows, validation
+from rodcorp.kit.services import service
+
+# What `award_rodcoins` takes; salary, reversal and transfer have services of their own.
+AWARD_TYPES = (
+    TransactionType.EARNED,
+    TransactionType.BONUS,
+    TransactionType.ADJUSTMENT,
+    TransactionType.DEDUCTION,
+)
+
+
+@dataclass
+class NewAward:
+    """One award of a bulk call. With a `key` it is paid once, however often the call repeats."""
+
+    agent: Agent
+    amount: object
+    description: str
+    transaction_type: str = TransactionType.EARNED
+    key: str | None = None
+
+
+@service("payroll.award", needs=Permission.MOVE_COINS)
+def award_rodcoins(
+    *,
+    actor: Actor,
+    agent: Agent,
+    amount: object,
+    description: str,
+    transaction_type: str = TransactionType.EARNED,
+    key: str | None = None,
+) -> RodCoinsTransaction:
+    """Pay an agent (earned, bonus, adjustment) or take back (deduction), in whole coins.
+
+    With a `key` it is paid once for this caller, for ever: the row's own cause is the key.
+    """
+    cause = str(open_unit().id) if key else None
+    return _award([NewAward(agent, amount, description, transaction_type, cause)])[0]
+
+
+@service("payroll.award_many", needs=Permission.MOVE_COINS)
+def award_many(*, actor: Actor, awards: Sequence[NewAward]) -> list[RodCoinsTransaction]:
+    """Many awards by the same rules; all of them or none. An award whose key was paid before is
+    left out of what is paid now, and returned as it was."""
+    return _award(awards)
+
+
+@service("payroll.transfer", needs=Permission.MOVE_COINS)
+def transfer(
+    *,
+    actor: Actor,
+    source: Agent,
+    target: Agent,
+    amount: object,
+    description: str,
+    key: str | None = None,
+) -> RodCoinsTransaction:
+    """Move coins from one agent's wallet to another's; nobody earns anything by it."""
+    if source.pk == target.pk:
+        raise InvalidInput("The two agents must differ.", field="target")
+    posting = Posting(
+        agent=source,
+        source=wallet(source),
+        target=wallet(target),
+        amount=_amount(amount),
+        transaction_type=TransactionType.TRANSFER,
+        description=_description(description),
+        source_kind="transfer" if key else "",
+        source_key=str(open_unit().id) if key else "",
+    )
+    return _post_new([posting])[0]
+
+
+@service("payroll.reverse", needs=Permission.MOVE_COINS)
+def reverse_transaction(
+    *,
+    actor: Actor,
+    transaction: RodCoinsTransaction,
+    reason: str,
+    key: str | None = None,
+) -> RodCoinsTransaction:
+    """Undo a transaction in full, once. What the wallet lacks is advanced from the agent's debt
+    account, which the next payslip recovers."""
+    return _reverse(transaction, _description(reason))
+
+
+# Rewards are the one movement a task may cause without MOVE_COINS: the amount was fixed by whoever
+# created the task, and (task, round) can be paid once.
+
+
+@service("payroll.pay_reward", needs=Permission.WORK_ON_TASKS)
+def pay_task_reward(
+    *, actor: Actor, agent: Agent, task_id: UUID, round_number: int, amount: int, description: str
+) -> RodCoinsTransaction:
+    """Pay what a task promised, once for each of its rounds."""
+    posting = Posting(
+        agent=agent,
+        source=company_account(AccountKind.TREASURY),
+        target=wallet(agent),
+        amount=_amount(amount),
+        transaction_type=TransactionType.EARNED,
+        description=validation.clip(description, 500),
+        source_kind="task",
+        source_key=f"{task_id}/{round_number}",
+    )
+    return post([posting])[0]
+
+
+@service("payroll.take_back_reward", needs=Permission.WORK_ON_TASKS)
+def take_back_task_reward(
+    *, actor: Actor, task_id: UUID, round_number: int, reason: str
+) -> RodCoinsTransaction | None:
+    """Reverse a round's reward when its completion does not stand; None if none was paid or it
+    was already reversed."""
+    paid = RodCoinsTransaction.objects.filter(
+        pk=natural_id("transaction", "task", f"{task_id}/{round_number}")
+    ).first()
+    if paid is None or paid.reversals.exists():
+        return None
+    return _reverse(paid, validation.clip(reason, 500))
+
+
+def balance_of(agent: Agent) -> int:
+    """What the agent can spend, in coins."""
+    account = LedgerAccount.objects.wallet_of(agent)
+    return (account.balance or 0) if account else 0
+
+
+def find_transaction(transaction_id: object) -> RodCoinsTransaction:
+    wanted = validation.guid(transaction_id, "transaction_id")
+    found = RodCoinsTransaction.objects.filter(pk=wanted).first()
+    if found is None:
+        raise TransactionNotFound(f"There is no transaction {wanted}.", field="transaction_id")
+    return found
+
+
+@dataclass
+class Posting:
+    """One row to be posted. Without a source kind the row is its own cause."""
+
+    agent: Agent | None
+    source: LedgerAccount
+    target: LedgerAccount
+    amount: int
+    transaction_type: TransactionType
+    description: str
+    source_kind: str = ""
+    source_key: str = ""
+    reverses: RodCoinsTransaction | None = None
+    occurred_at: datetime | None = None
+
+
+def wallet(agent: Agent) -> LedgerAccount:
+    return accounts_of([agent], AccountKind.WALLET)[agent.pk]
+
+
+def accounts_of(agents: Sequence[Agent], kind: AccountKind) -> dict[UUID, LedgerAccount]:
+    """The accounts of that kind by agent id, opened where missing."""
+    wanted = {natural_id("account", agent.pk, kind): agent for agent in agents}
+    found: dict[UUID, LedgerAccount] = {}
+    for account in LedgerAccount.objects.filter(pk__in=list(wanted)):
+        assert account.agent_id is not None
+        found[account.agent_id] = account
+    missing = [
+        LedgerAccount(id=row_id, agent=agent, kind=kind)
+        for row_id, agent in wanted.items()
+        if agent.pk not in found
+    ]
+    for account in rows.insert_many(missing):
+        assert account.agent_id is not None
+        found[account.agent_id] = account
+    return found
+
+
+def company_account(kind: AccountKind) -> LedgerAccount:
+    row_id = natural_id("account", "company", kind)
+    account = LedgerAccount.objects.filter(pk=row_id).first()
+    return account or rows.insert(LedgerAccount(id=row_id, kind=kind, balance=None))
+
+
+def post(postings: Sequence[Posting]) -> list[RodCoinsTransaction]:
+    """Insert ledger rows and move what is derived from them; for other services of payroll, inside
+    their unit. Raises `InsufficientFunds` if a wallet would go below zero."""
+    unit = open_unit()
+    cycle = PayCycle.objects.current_number()
+    made = []
+    for posting in postings:
+        kind = posting.source_kind or "direct"
+        key = posting.source_key or str(unit.new_id())
+        made.append(
+            RodCoinsTransaction(
+                id=natural_id("transaction", kind, key),
+                agent=posting.agent,
+                source=posting.source,
+                target=posting.target,
+                amount=posting.amount,
+                transaction_type=posting.transaction_type,
+                description=posting.description,
+                source_kind=kind,
+                source_key=key,
+                reverses=posting.reverses,
+                cycle=cycle,
+                occurred_at=posting.occurred_at or unit.now,
+                created_at=unit.now,
+            )
+        )
+    _move_balances(made)
+    _move_totals(made)
+    rows.insert_many(made)
+    return made
+
+
+def _award(awards: Sequence[NewAward]) -> list[RodCoinsTransaction]:
+    treasury = company_account(AccountKind.TREASURY)
+    wallets = accounts_of([award.agent for award in awards], AccountKind.WALLET)
+    postings = []
+    for award in awards:
+        transaction_type = _award_type(award.transaction_type)
+        own = wallets[award.agent.pk]
+        takes = transaction_type is TransactionType.DEDUCTION
+        postings.append(
+            Posting(
+                agent=award.agent,
+                source=own if takes else treasury,
+                target=treasury if takes else own,
+                amount=_amount(award.amount),
+                transaction_type=transaction_type,
+                description=_description(award.description),
+                source_kind="award" if award.key else "",
+                source_key=validation.text(award.key, "key", max_length=200) if award.key else "",
+            )
+        )
+    return _post_new(postings)
+
+
+def _post_new(postings: Sequence[Posting]) -> list[RodCoinsTransaction]:
+    """Post those whose cause was not paid before; return the row of every cause."""
+    ids = [
+        natural_id("transaction", posting.source_kind, posting.source_key)
+        for posting in postings
+        if posting.source_key
+    ]
+    paid: dict[UUID, RodCoinsTransaction] = {}
+    for start in range(0, len(ids), rows.BATCH):
+        paid.update(RodCoinsTransaction.objects.in_bulk(ids[start : start + rows.BATCH]))
+    if len(set(ids)) < len(ids):
+        raise InvalidInput("The same key appears twice in this call.", field="key")
+    result: list[RodCoinsTransaction | None] = []
+    fresh = []
+    for posting in postings:
+        row = paid.get(natural_id("transaction", posting.source_kind, posting.source_key))
+        if row is not None and (row.amount, row.target_id) != (posting.amount, posting.target.pk):
+            raise Conflict(
+                f"This key already moved {row.amount} RodCoins; use a new key for a new payment.",
+                field="key",
+            )
+        result.append(row)
+        if row is None:
+            fresh.append(posting)
+    made = iter(post(fresh))
+    return [row or next(made) for row in result]
+
+
+def _reverse(transaction: RodCoinsTransaction, reason: str) -> RodCoinsTransaction:
+    if transaction.transaction_type == TransactionType.REVERSAL:
+        raise Conflict("A reversal cannot be reversed; post a new transaction instead.")
+    if transaction.reversals.exists():
+        raise AlreadyReversed("This transaction was already reversed.")
+    payer = LedgerAccount.objects.select_for_update().get(pk=transaction.target_id)
+    postings = []
+    lacking = transaction.amount - (payer.balance or 0)
+    if payer.kind == AccountKind.WALLET and lacking > 0:
+        assert payer.agent is not None
+        postings.append(
+            Posting(
+                agent=payer.agent,
+                source=accounts_of([payer.agent], AccountKind.DEBT)[payer.agent.pk],
+                target=payer,
+                amount=lacking,
+                transaction_type=TransactionType.TRANSFER,
+                description="Advance for a reversal the wallet could not cover",
+                source_kind="advance",
+                source_key=str(transaction.pk),
+            )
+        )
+    postings.append(
+        Posting(
+            agent=transaction.agent,
+            source=payer,
+            target=transaction.source,
+            amount=transaction.amount,
+            transaction_type=TransactionType.REVERSAL,
+            description=reason,
+            source_kind="reversal",
+            source_key=str(transaction.pk),
+            reverses=transaction,
+        )
+    )
+    # one after the other: the advance must be in the wallet before the reversal takes it
+    return [post([posting])[0] for posting in postings][-1]
+
+
+def _move_balances(made: Sequence[RodCoinsTransaction]) -> None:
+    """Apply each account's sum of the rows in one conditional update, in a fixed order, so that
+    two units never wait for each other's wallets."""
+    deltas: dict[LedgerAccount, int] = defaultdict(int)
+    for row in made:
+        deltas[row.source] -= row.amount
+        deltas[row.target] += row.amount
+    for account in sorted(deltas, key=lambda account: str(account.pk)):
+        delta = deltas[account]
+        if account.agent_id is None or delta == 0:
+            continue
+        allowed = Q(pk=account.pk, balance__lte=validation.BIGINT_MAX - max(delta, 0))
+        if account.kind == AccountKind.WALLET and delta < 0:
+            allowed &= Q(balance__gte=-delta)
+        if LedgerAccount.objects.filter(allowed).update(balance=F("balance") + delta) != 1:
+            account.refresh_from_db(fields=["balance"])
+            if delta > 0:
+                raise InvalidInput("The account would exceed the largest balance.", field="amount")
+            raise InsufficientFunds(
+                f"{account} holds {account.balance} RodCoins; {-delta} are needed.",
+                field="amount",
+                details={"balance": account.balance, "needed": -delta},
+            )
+        account.balance = (account.balance or 0) + delta
+
+
+def _move_totals(made: Sequence[RodCoinsTransaction]) -> None:
+    totals: dict[UUID, int] = defaultdict(int)
+    for row in made:
+        if row.agent_id is None:
+            continue
+        if row.transaction_type in EARNING_TYPES:
+            totals[row.agent_id] += row.amount
+        elif row.reverses is not None and row.reverses.transaction_type in EARNING_TYPES:
+            totals[row.agent_id] -= row.amount
+    for agent_id in sorted(totals, key=str):
+        Agent.objects.filter(pk=agent_id).update(
+            total_rodcoins_earned=Coalesce(F("total_rodcoins_earned"), 0) + totals[agent_id]
+        )
+
+
+def _award_type(value: object) -> TransactionType:
+    return TransactionType(
+        validation.choice(value, "transaction_type", [kind.value for kind in AWARD_TYPES])
+    )
+
+
+def _amount(value: object) -> int:
+    return validation.integer(value, "amount", minimum=1, maximum=validation.BIGINT_MAX)
+
+
+def _description(value: object) -> str:
+    return validation.text(value, "description", max_length=500)

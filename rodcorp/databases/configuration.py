@@ -1,0 +1,50 @@
+"""The DATABASES setting.
+
+`default` is empty on purpose: code that forgets to say which database it means gets an error
+instead of the wrong one. `sqlite` holds the company's data; `local` holds what belongs to this
+host alone (queue, sessions, lockouts, content types).
+"""
+
+from pathlib import Path
+from typing import Any
+
+SQLITE = "sqlite"
+LOCAL = "local"
+
+SQLITE_FILE = "agent_system.db"
+LOCAL_FILE = "host_local.db"
+
+# How long, in seconds, a writer waits for the file's one write lock.
+BUSY_TIMEOUT_S = 30
+
+# FULL: with WAL and NORMAL a power loss can take acknowledged commits with it.
+# recursive_triggers: without it INSERT OR REPLACE deletes rows no trigger sees.
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA foreign_keys=ON; "
+    "PRAGMA recursive_triggers=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000"
+)
+
+
+def databases(data_dir: Path) -> dict[str, dict[str, Any]]:
+    return {
+        "default": {},
+        SQLITE: _sqlite(data_dir / SQLITE_FILE, synchronous="FULL"),
+        LOCAL: _sqlite(data_dir / LOCAL_FILE, synchronous="NORMAL"),
+    }
+
+
+def _sqlite(path: Path, *, synchronous: str) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(path),
+        "OPTIONS": {
+            "timeout": BUSY_TIMEOUT_S,
+            # A transaction that starts with a read and then writes can be refused at once as
+            # locked, whatever the timeout; taking the write lock first cannot.
+            "transaction_mode": "IMMEDIATE",
+            "init_command": _PRAGMAS.format(synchronous=synchronous),
+        },
+        # A file, not memory: tests run real threads and processes against it.
+        # Without DEPENDENCIES the test runner would look for a `default` to create first.
+        "TEST": {"NAME": str(path.with_name(f"test_{path.name}")), "DEPENDENCIES": []},
+    }

@@ -1,0 +1,76 @@
+"""Results and request bodies as JSON, so that a marker can keep the one and compare the other."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.db.models import Model
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "$datetime": datetime.fromisoformat,
+    "$date": date.fromisoformat,
+    "$decimal": Decimal,
+    "$uuid": UUID,
+    "$tuple": lambda items: tuple(decode(item) for item in items),
+}
+
+
+def encode(value: Any) -> Any:
+    """`value` as plain JSON; what JSON lacks is an object with one `$` name."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case datetime():
+            return {"$datetime": value.isoformat()}
+        case date():
+            return {"$date": value.isoformat()}
+        case Decimal():
+            return {"$decimal": str(value)}
+        case UUID():
+            return {"$uuid": str(value)}
+        case tuple():
+            return {"$tuple": [encode(item) for item in value]}
+        case list():
+            return [encode(item) for item in value]
+        case dict():
+            return {str(name): encode(item) for name, item in value.items()}
+        case Model():
+            fields = {
+                field.attname: encode(getattr(value, field.attname))
+                for field in value._meta.concrete_fields
+            }
+            return {"$model": value._meta.label_lower, "fields": fields}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    raise TypeError(f"{type(value).__name__} cannot be kept in a unit's marker")
+
+
+def decode(value: Any, *, alias: str | None = None) -> Any:
+    """The value `encode` was given; a model instance comes back as it was then."""
+    if isinstance(value, list):
+        return [decode(item, alias=alias) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "$model" in value:
+        model = apps.get_model(value["$model"])
+        instance = model(**{name: decode(item) for name, item in value["fields"].items()})
+        instance._state.adding = False
+        instance._state.db = alias
+        return instance
+    if len(value) == 1:
+        [(name, item)] = value.items()
+        if name in _DECODERS:
+            return _DECODERS[name](item)
+    return {name: decode(item, alias=alias) for name, item in value.items()}
+
+
+def digest(value: Any) -> str:
+    """A hash by which two request bodies are compared."""
+    text = json.dumps(encode(value), sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

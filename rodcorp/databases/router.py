@@ -1,0 +1,55 @@
+"""Which database a model's rows live in.
+
+It only decides. It does not probe, open connections or know why the active database is the one it
+is; `active_alias` is the single answer to that.
+"""
+
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Model
+
+from rodcorp.databases.configuration import LOCAL, SQLITE
+
+# Rows of these apps are the company's data: they follow the active database.
+REPLICATED_APPS = frozenset({"databases", "people", "agents", "payroll", "tasks", "gateway"})
+
+# Rows of these belong to this host and never travel.
+HOST_LOCAL_APPS = frozenset(
+    {"admin", "auth", "axes", "contenttypes", "django_q", "kit", "sessions", "simple_history"}
+)
+
+
+def active_alias() -> str:
+    """The alias the company's data is read from and written to now."""
+    return SQLITE
+
+
+def home_of(app_label: str) -> str:
+    """The alias of an app's tables. An app nobody has placed is an error, not a guess."""
+    if app_label in REPLICATED_APPS:
+        return active_alias()
+    if app_label in HOST_LOCAL_APPS:
+        return LOCAL
+    raise ImproperlyConfigured(
+        f"The app '{app_label}' has tables but is declared neither replicated nor host-local in "
+        f"{__name__}."
+    )
+
+
+class Router:
+    def db_for_read(self, model: type[Model], **hints: Any) -> str:
+        return home_of(model._meta.app_label)
+
+    db_for_write = db_for_read
+
+    def allow_relation(self, left: Model, right: Model, **hints: Any) -> bool:
+        return home_of(left._meta.app_label) == home_of(right._meta.app_label)
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
+        if not apps.get_app_config(app_label).models:
+            return False
+        if app_label in HOST_LOCAL_APPS:
+            return db == LOCAL
+        return app_label in REPLICATED_APPS and db != LOCAL

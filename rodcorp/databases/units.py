@@ -1,0 +1,162 @@
+"""The unit of work: the only way anything is written.
+
+A unit is one transaction on the active database. Everything random or timed in it derives from its
+key, so that running it again makes the same rows. It has no effect but rows; what must follow is
+an outbox row, sent after commit.
+"""
+
+import hashlib
+import itertools
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID, uuid5
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from rodcorp.actors import Actor
+from rodcorp.databases import results
+from rodcorp.databases.ids import NAMESPACE
+from rodcorp.databases.models import UnitMarker
+from rodcorp.databases.router import active_alias
+from rodcorp.databases.stamps import data_changed
+from rodcorp.errors import InvalidInput, KeyReused
+
+T = TypeVar("T")
+
+MAX_KEY_LENGTH = 200
+
+
+@dataclass
+class Unit:
+    """The open unit of work. Ids, tokens and the time come from here, not from the clock or the
+    random generator."""
+
+    id: UUID
+    operation: str
+    actor: Actor
+    alias: str
+    now: datetime
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
+
+    def new_id(self) -> UUID:
+        return uuid5(self.id, str(next(self.numbers)))
+
+    def new_token(self) -> str:
+        """256 bits that only the holder of the unit's key could derive again."""
+        return hashlib.sha256(f"{self.id}/token/{next(self.numbers)}".encode()).hexdigest()
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Run `callback` once the transaction is committed. For wake-ups only: whatever must
+        happen is a row."""
+        transaction.on_commit(callback, using=self.alias, robust=True)
+
+
+_current: ContextVar[Unit | None] = ContextVar("rodcorp_unit", default=None)
+
+
+def current_unit() -> Unit | None:
+    return _current.get()
+
+
+def open_unit() -> Unit:
+    """The open unit; a write outside one is a programming error."""
+    unit = _current.get()
+    if unit is None:
+        raise RuntimeError("This writes to the company's data, so it must run in a unit of work.")
+    return unit
+
+
+class _DryRun(Exception):
+    pass
+
+
+class _AlreadyCommitted(Exception):
+    pass
+
+
+def run_in_unit(
+    fn: Callable[[Unit], T],
+    *,
+    actor: Actor,
+    operation: str,
+    key: str | None = None,
+    body: object = None,
+    now: datetime | None = None,
+    dry_run: bool = False,
+) -> T:
+    """Run `fn` as one unit of work and return its result once that is committed.
+
+    Inside an open unit it joins: one transaction, one `now`, and a failure undoes only this part.
+    With a `key` the unit takes effect once for this actor and operation: the same key with the
+    same `body` returns the first result, with another body it raises `KeyReused`. `now` dates the
+    rows of an import or a replay. A dry run does everything, then undoes it.
+    """
+    outer = _current.get()
+    alias = outer.alias if outer else active_alias()
+    unit = Unit(
+        id=_unit_id(actor, operation, key, outer),
+        operation=operation,
+        actor=actor,
+        alias=alias,
+        now=now or (outer.now if outer else timezone.now()),
+    )
+    if outer and outer.id == unit.id:
+        unit.numbers = outer.numbers
+    token = _current.set(unit)
+    try:
+        with transaction.atomic(using=alias):
+            result = _marked(fn, unit, results.digest(body)) if key else fn(unit)
+            if dry_run:
+                raise _DryRun
+            if outer is None:
+                unit.after_commit(data_changed)
+    except _DryRun:
+        pass
+    except _AlreadyCommitted:
+        stored: T = _stored_result(unit, results.digest(body))
+        return stored
+    finally:
+        _current.reset(token)
+    return result
+
+
+def _unit_id(actor: Actor, operation: str, key: str | None, outer: Unit | None) -> UUID:
+    if key is None:
+        return outer.id if outer else uuid5(NAMESPACE, secrets.token_hex(32))
+    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY_LENGTH:
+        raise InvalidInput(f"key must be text of 1 to {MAX_KEY_LENGTH} characters.", field="key")
+    return uuid5(NAMESPACE, json.dumps([str(actor.kind), actor.id, operation, key]))
+
+
+def _marked(fn: Callable[[Unit], T], unit: Unit, body_hash: str) -> T:
+    marker = UnitMarker(
+        id=unit.id,
+        operation=unit.operation,
+        caller=f"{unit.actor.kind}:{unit.actor.id}"[:150],
+        body_hash=body_hash,
+        created_at=unit.now,
+    )
+    try:
+        marker.save(force_insert=True, using=unit.alias)
+    except IntegrityError as error:
+        raise _AlreadyCommitted from error
+    result = fn(unit)
+    marker.result = json.dumps(results.encode(result))
+    marker.save(update_fields=["result"], using=unit.alias)
+    return result
+
+
+def _stored_result(unit: Unit, body_hash: str) -> Any:
+    marker = UnitMarker.objects.using(unit.alias).get(pk=unit.id)
+    if marker.body_hash != body_hash:
+        raise KeyReused(
+            "This key was already used for another request; send a new key with a new request.",
+            field="key",
+        )
+    return results.decode(json.loads(marker.result or "null"), alias=unit.alias)
