@@ -155,7 +155,7 @@ class Agent(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["name"], name="Agents_Name"),
+            models.Index(fields=["name", "project"], name="Agents_Name"),
             models.Index(fields=["status", "name"], name="Agents_Status_Name"),
             models.Index(fields=["team", "name"], name="Agents_Team_Name"),
             models.Index(fields=["machine_hostname", "name"], name="Agents_Host_Name"),

@@ -133,6 +133,7 @@ class RodCoinsTransaction(SignedRow):
 
     class Meta:
         db_table = "RodCoinsTransactions"
+        verbose_name = "RodCoins transaction"
         constraints = [
             models.UniqueConstraint(fields=["source_kind", "source_key"], name="RodCoins_Source"),
             models.UniqueConstraint(

@@ -65,13 +65,13 @@ INSTALLED_APPS = [
     "rodcorp.gateway",
     "rodcorp.operations",
     "rodcorp.console",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.simple_history",
     "simple_history",
     "axes",
     "django_q",
-    "django.contrib.admin",
+    "rodcorp.people.site.SiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -136,6 +136,9 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_CALLABLE = "rodcorp.people.lockout.counted_username"
+AXES_LOCKOUT_CALLABLE = "rodcorp.people.lockout.locked_out"
+AXES_ENABLE_ADMIN = False
 
 # --- jobs ---------------------------------------------------------------------------------------
 # save_limit -1 keeps no record of successful jobs: with django-q2's default, deleting the oldest
@@ -158,9 +161,12 @@ Q_CLUSTER = {
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = ["rodcorp.formats"]
 STATIC_URL = "static/"
 
 # --- the company --------------------------------------------------------------------------------
+# the first admin's password; without it one is made up and shown once
+RODCORP_ADMIN_PASSWORD = env.str("RODCORP_ADMIN_PASSWORD", default="")
 RODCORP_PROJECT = env.str("RODCORP_PROJECT", default="default")
 RODCORP_SAMPLE_DATA = env.bool("RODCORP_SAMPLE_DATA", default=not env.str("MSSQL_HOST", default=""))
 RODCORP_LATE_AFTER_SECONDS = env.int("RODCORP_LATE_AFTER_SECONDS", default=120)
@@ -179,6 +185,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Rod-Corp",
     "SITE_SUBHEADER": "Control room",
     "SITE_SYMBOL": "hub",
+    "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
 }
 
@@ -189,7 +196,7 @@ LOGGING = logs.configuration(
     as_json=env.bool("RODCORP_LOG_JSON", default=False),
     secrets=[
         SECRET_KEY,
-        env.str("RODCORP_ADMIN_PASSWORD", default=""),
+        RODCORP_ADMIN_PASSWORD,
         env.str("MSSQL_PASSWORD", default=""),
     ],
 )

@@ -11,7 +11,14 @@ from django.db import models
 from django.utils import timezone
 
 from agents.models import Agent
-from rodcorp.databases.fields import CurrentTime, GuidField, KeyField, NewGuid, UtcDateTimeField
+from rodcorp.databases.fields import (
+    CurrentTime,
+    ExactKeyField,
+    GuidField,
+    KeyField,
+    NewGuid,
+    UtcDateTimeField,
+)
 from rodcorp.databases.ids import new_id
 from rodcorp.kit.priorities import Priority
 from rodcorp.kit.rows import History, SignedRow
@@ -108,7 +115,7 @@ class Task(models.Model):
     external_source = models.CharField(
         max_length=50, null=True, blank=True, editable=False, db_column="ExternalSource"
     )
-    external_key = KeyField(
+    external_key = ExactKeyField(
         max_length=200, null=True, blank=True, editable=False, db_column="ExternalKey"
     )
     version = models.PositiveIntegerField(

@@ -33,7 +33,8 @@ SQLITE = "sqlite"
 
 # Case-insensitive like SQLite's NOCASE, accents kept apart; pinned so that the server's own
 # collation cannot change which names are equal.
-KEY_COLLATIONS = {SQLITE: "NOCASE", MICROSOFT: "Latin1_General_100_CI_AS"}
+KEY_COLLATIONS = {SQLITE: "NOCASE", MICROSOFT: "Latin1_General_100_CI_AS_SC"}
+EXACT_COLLATIONS = {SQLITE: "BINARY", MICROSOFT: "Latin1_General_100_BIN2"}
 
 
 def fold(text: str) -> str:
@@ -111,9 +112,11 @@ class UtcDateTimeField(_DateTime):
 class KeyField(_Char):
     """Text that identifies: compared without case, stored and looked up stripped and in NFC."""
 
+    collations = KEY_COLLATIONS
+
     def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
         parameters = super().db_parameters(connection)
-        parameters["collation"] = KEY_COLLATIONS[connection.vendor]
+        parameters["collation"] = self.collations[connection.vendor]
         return parameters
 
     def get_prep_value(self, value: Any) -> Any:
@@ -121,6 +124,12 @@ class KeyField(_Char):
         if isinstance(value, str):
             return unicodedata.normalize("NFC", value).strip()
         return value
+
+
+class ExactKeyField(KeyField):
+    """Text that identifies elsewhere, by rules that are not ours: case counts."""
+
+    collations = EXACT_COLLATIONS
 
 
 class _NullReadsAsDefault:

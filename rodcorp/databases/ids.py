@@ -9,9 +9,16 @@ NAMESPACE = UUID("6f1c54a4-6a3b-5b0e-9a53-2f0f6f1d7c11")
 
 
 def natural_id(kind: str, *parts: object) -> UUID:
-    """The id of a row that has a natural key: the same parts always give the same id."""
-    folded = [fold(part) if isinstance(part, str) else str(part) for part in parts]
+    """The id of a row that has a natural key: the same parts always give the same id. Text counts
+    folded, as a `KeyField` compares it; bytes count as they are."""
+    folded = [_comparable(part) for part in parts]
     return uuid5(NAMESPACE, json.dumps([kind, *folded], ensure_ascii=True))
+
+
+def _comparable(part: object) -> str:
+    if isinstance(part, str):
+        return fold(part)
+    return part.hex() if isinstance(part, bytes) else str(part)
 
 
 def new_id() -> UUID:

@@ -21,8 +21,13 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def encode(value: Any) -> Any:
-    """`value` as plain JSON; what JSON lacks is an object with one `$` name."""
+def encode(value: Any, *, rows_by_key: bool = False) -> Any:
+    """`value` as plain JSON; what JSON lacks is an object with one `$` name. A row is kept with
+    all its columns or, `rows_by_key`, named by its key."""
+
+    def inner(item: Any) -> Any:
+        return encode(item, rows_by_key=rows_by_key)
+
     match value:
         case None | bool() | int() | float() | str():
             return value
@@ -35,19 +40,21 @@ def encode(value: Any) -> Any:
         case UUID():
             return {"$uuid": str(value)}
         case tuple():
-            return {"$tuple": [encode(item) for item in value]}
+            return {"$tuple": [inner(item) for item in value]}
         case list():
-            return [encode(item) for item in value]
+            return [inner(item) for item in value]
         case dict():
-            return {str(name): encode(item) for name, item in value.items()}
+            return {str(name): inner(item) for name, item in value.items()}
+        case Model() if rows_by_key:
+            return {"$row": [value._meta.label_lower, str(value.pk)]}
         case Model():
             fields = {
-                field.attname: encode(getattr(value, field.attname))
+                field.attname: inner(getattr(value, field.attname))
                 for field in value._meta.concrete_fields
             }
             return {"$model": value._meta.label_lower, "fields": fields}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: inner(getattr(value, f.name)) for f in dataclasses.fields(value)}
     raise TypeError(f"{type(value).__name__} cannot be kept in a unit's marker")
 
 
@@ -71,6 +78,7 @@ def decode(value: Any, *, alias: str | None = None) -> Any:
 
 
 def digest(value: Any) -> str:
-    """A hash by which two request bodies are compared."""
-    text = json.dumps(encode(value), sort_keys=True, ensure_ascii=True)
+    """A hash by which two request bodies are compared. A row is the same request whatever has
+    become of its columns in between."""
+    text = json.dumps(encode(value, rows_by_key=True), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,15 +1,14 @@
 """The base of the project's own management commands: one actor, one way to fail."""
 
-import argparse
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import track
 
 from rodcorp.actors import Actor
+from rodcorp.databases.schema import aliases, is_behind
 from rodcorp.databases.units import run_in_unit
 from rodcorp.errors import RodCorpError
 
@@ -23,12 +22,9 @@ class RodCorpCommand(BaseCommand):
     """A command parses, calls one service, and prints. `run` does it; a refusal becomes one line
     on standard error and exit code 1."""
 
-    requires_migrations_checks = True
     writes_much: ClassVar[bool] = False
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        kwargs.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
-        return super().create_parser(prog_name, subcommand, **kwargs)
+    # `serve` brings the schema up to date itself
+    needs_schema: ClassVar[bool] = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         if self.writes_much:
@@ -37,6 +33,8 @@ class RodCorpCommand(BaseCommand):
             )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if self.needs_schema and not options.get("skip_checks") and any(map(is_behind, aliases())):
+            raise CommandError("The databases are not up to date; run: manage.py migrate")
         try:
             self.run(**options)
         except RodCorpError as error:
@@ -65,11 +63,7 @@ class RodCorpCommand(BaseCommand):
 
     def progress(self, items: Iterable[T], *, total: int, label: str) -> Iterable[T]:
         """`items`, with a bar on standard error when that is a terminal."""
-        with self._bar() as bar:
-            yield from bar.track(items, total=total, description=label)
-
-    @contextmanager
-    def _bar(self) -> Any:
         console = Console(stderr=True)
-        with Progress(console=console, disable=not (console.is_terminal and self.verbosity)) as bar:
-            yield bar
+        if not (console.is_terminal and self.verbosity):
+            return items
+        return track(items, label, total=total, console=console)

@@ -14,6 +14,8 @@ class Priority(models.IntegerChoices):
 
 def parse_priority(value: object, field: str = "priority") -> Priority:
     """A priority from its word or its rank."""
+    if isinstance(value, Priority):
+        return value
     if isinstance(value, str):
         wanted = value.strip().lower()
         for priority in Priority:

@@ -148,8 +148,13 @@ def change_many(rows: Sequence[M], fields: Sequence[str]) -> None:
     _record(rows, "~", unit)
 
 
-def delete_many(rows: Iterable[models.Model]) -> None:
-    """Delete rows of one model and keep, in their history, what they were."""
+def delete_many(rows: Iterable[models.Model], *, refer_to_each_other: bool = False) -> None:
+    """Delete rows of one model and keep, in their history, what they were.
+
+    With `refer_to_each_other` the database alone decides what a row may leave behind: Django
+    refuses a row that points at itself, as a thread's first message does. Those that refer to
+    others must come first.
+    """
     rows = list(rows)
     if not rows:
         return
@@ -158,7 +163,11 @@ def delete_many(rows: Iterable[models.Model]) -> None:
     model = type(rows[0])
     for start in range(0, len(rows), BATCH):
         pks = [row.pk for row in rows[start : start + BATCH]]
-        model._base_manager.using(unit.alias).filter(pk__in=pks).delete()
+        matching = model._base_manager.using(unit.alias).filter(pk__in=pks)
+        if refer_to_each_other:
+            matching._raw_delete(unit.alias)
+        else:
+            matching.delete()
 
 
 def _sign(rows: Iterable[models.Model], unit: Unit) -> None:
@@ -185,8 +194,7 @@ def _record(rows: Sequence[models.Model], change_type: str, unit: Unit) -> None:
             history_id=unit.new_id(),
             history_date=_moment(unit),
             history_type=change_type,
-            **columns,
-            **{name: getattr(row, name) for name in names},
+            **{name: getattr(row, name) for name in names} | columns,
         )
         for row in rows
     ]

@@ -11,6 +11,7 @@ class PeopleConfig(AppConfig):
 
         from rodcorp.people.services import note_login
 
-        # Django's receiver saves the user outside any unit of work
+        # Django's receiver would save the user outside any unit of work. A signal takes one
+        # receiver for a dispatch_uid, so this holds whichever app is ready first.
         user_logged_in.disconnect(dispatch_uid="update_last_login")
-        user_logged_in.connect(note_login, dispatch_uid="rodcorp.people.note_login")
+        user_logged_in.connect(note_login, dispatch_uid="update_last_login")

@@ -15,6 +15,7 @@ from django.utils import timezone
 from rodcorp.actors import ROLE_PERMISSIONS, Actor, ActorKind, Permission, Role
 from rodcorp.databases.fields import GuidField, KeyField, UtcDateTimeField
 from rodcorp.databases.ids import new_id
+from rodcorp.databases.units import open_unit
 from rodcorp.kit.rows import History
 
 
@@ -68,6 +69,11 @@ class User(AbstractBaseUser):
         return self.display_name or self.username
 
     pk: UUID
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Django's own password forms and commands save users themselves; here that is an error."""
+        open_unit()
+        super().save(*args, **kwargs)
 
     @property
     def is_staff(self) -> bool:

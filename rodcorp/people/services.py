@@ -6,14 +6,16 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db.models import Q
 from django.utils import timezone
 
-from rodcorp.actors import Actor, Permission, Role
+from rodcorp.actors import Actor, ActorKind, Permission, Role
 from rodcorp.databases.ids import natural_id
 from rodcorp.databases.units import open_unit
-from rodcorp.errors import Conflict, InvalidInput
+from rodcorp.errors import Conflict, InvalidInput, PermissionRefused
 from rodcorp.kit import rows, validation
 from rodcorp.kit.services import service
+from rodcorp.people.errors import UserNotFound
 from rodcorp.people.models import User
 
 
@@ -36,10 +38,12 @@ def create_user(
 ) -> User:
     """A new user. Without a password nobody can sign in as them until one is set."""
     username = validation.text(username, "username", max_length=100)
-    if User.objects.filter(username=username).exists():
+    user_id = natural_id("user", username)
+    # the database's own comparison ignores the case of ASCII only, the id the case of all letters
+    if User.objects.filter(Q(pk=user_id) | Q(username=username)).exists():
         raise Conflict(f"The username '{username}' is taken; choose another.", field="username")
     user = User(
-        id=natural_id("user", username),
+        id=user_id,
         username=username,
         date_joined=open_unit().now,
         **_checked(UserChanges(email=email, display_name=display_name, role=role)),
@@ -56,9 +60,13 @@ def update_user(*, actor: Actor, user: User, **changes: Unpack[UserChanges]) -> 
         "is_active", user.is_active
     )
     if user.role == Role.ADMIN and user.is_active and not stays_admin:
-        others = User.objects.filter(role=Role.ADMIN, is_active=True).exclude(pk=user.pk)
-        if not others.exists():
-            raise Conflict("This is the last active admin; make another user admin first.")
+        # locked, so that two admins cannot demote each other at the same moment
+        admins = User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True)
+        if not any(admin.pk != user.pk for admin in admins):
+            raise Conflict(
+                "This is the last active admin; make another user admin first.",
+                field="is_active" if values.get("role", user.role) == Role.ADMIN else "role",
+            )
     return rows.change(user, **values)
 
 
@@ -67,19 +75,39 @@ def set_password(*, actor: Actor, user: User, password: str) -> User:
     return rows.change(user, password=_hash(password, user))
 
 
+@service("people.change_own_password", needs=Permission.VIEW)
+def change_own_password(*, actor: Actor, user: User, old_password: str, new_password: str) -> User:
+    """Whatever the role, everybody may do this for themselves."""
+    if actor.kind is not ActorKind.USER or actor.id != str(user.pk):
+        raise PermissionRefused("This changes only one's own password.")
+    if not user.check_password(old_password):
+        raise InvalidInput("This is not your present password.", field="old_password")
+    return rows.change(user, password=_hash(new_password, user, field="new_password"))
+
+
+def find_user(username: object) -> User:
+    """The user of that name; `UserNotFound` if there is none."""
+    found = User.objects.filter(username=username).first() if isinstance(username, str) else None
+    if found is None:
+        raise UserNotFound(f"There is no user {username!r}.", field="username")
+    return found
+
+
 def note_login(sender: object, user: User, **kwargs: Any) -> None:
     """Presence, not a unit: when somebody last signed in."""
     User.objects.filter(pk=user.pk).update(last_login=timezone.now())
 
 
 def _checked(changes: UserChanges) -> dict[str, Any]:
+    """The given values in their proper types; raises `InvalidInput` for the first that is not."""
     values: dict[str, Any] = dict(changes)
-    if "display_name" in values:
-        values["display_name"] = validation.text(
-            values["display_name"], "display_name", max_length=100, required=False
-        )
+    if unknown := set(values) - set(UserChanges.__annotations__):
+        name = sorted(unknown)[0]
+        raise InvalidInput(f"A user has no '{name}' that could be changed.", field=name)
+    for name, limit in (("display_name", 100), ("email", 254)):
+        if name in values:
+            values[name] = validation.text(values[name], name, max_length=limit, required=False)
     if values.get("email"):
-        values["email"] = validation.text(values["email"], "email", max_length=254)
         try:
             validate_email(values["email"])
         except ValidationError:
@@ -88,14 +116,16 @@ def _checked(changes: UserChanges) -> dict[str, Any]:
             ) from None
     if "role" in values:
         values["role"] = validation.choice(values["role"], "role", [role.value for role in Role])
+    if "is_active" in values and not isinstance(values["is_active"], bool):
+        raise InvalidInput("is_active must be true or false.", field="is_active")
     return values
 
 
-def _hash(password: str | None, user: User) -> str:
+def _hash(password: str | None, user: User, *, field: str = "password") -> str:
     if password is None:
         return make_password(None)
     try:
         validate_password(password, user)
     except ValidationError as error:
-        raise InvalidInput(" ".join(error.messages), field="password") from None
+        raise InvalidInput(" ".join(error.messages), field=field) from None
     return make_password(password)

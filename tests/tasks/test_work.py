@@ -5,11 +5,11 @@ from payroll.services.ledger import balance_of
 from rodcorp.errors import Conflict, InvalidInput, PermissionRefused
 from tasks.errors import IllegalTransition
 from tasks.models import Task
+from tasks.services.creation import create_task
 from tasks.services.work import (
     assign_task,
     cancel_task,
     complete_task,
-    create_task,
     update_task,
     update_task_status,
 )

@@ -2,7 +2,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from django.core.management.commands import migrate
-from django.db import DEFAULT_DB_ALIAS, connections
+
+from rodcorp.databases.schema import aliases
 
 
 class Command(migrate.Command):
@@ -14,17 +15,13 @@ class Command(migrate.Command):
 
     def get_check_kwargs(self, options: dict[str, Any]) -> Any:
         named = options["database"]
-        return {"databases": [named] if named else _aliases()}
+        return {"databases": [named] if named else aliases()}
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["database"] is not None:
             super().handle(*args, **options)
             return
-        for alias in _aliases():
+        for alias in aliases():
             if options["verbosity"]:
                 self.stdout.write(self.style.MIGRATE_HEADING(f"Database '{alias}':"))
             super().handle(*args, **{**options, "database": alias})
-
-
-def _aliases() -> list[str]:
-    return [alias for alias in connections if alias != DEFAULT_DB_ALIAS]

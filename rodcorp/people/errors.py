@@ -1,0 +1,7 @@
+"""Refusals of this department."""
+
+from rodcorp.errors import NotFound
+
+
+class UserNotFound(NotFound):
+    code = "user_not_found"
