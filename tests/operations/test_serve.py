@@ -1,0 +1,158 @@
+"""The whole program as a newcomer starts it: real processes, a real port."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def children_of(pid):
+    """Process ids, with their group ids, of a process's children."""
+    listing = subprocess.run(
+        ["ps", "-eo", "pid=,ppid=,pgid="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [tuple(map(int, line.split())) for line in listing.splitlines()]
+    return [(child, group) for child, parent, group in rows if parent == pid]
+
+
+def wait_for(condition, seconds=20):
+    """The first true answer, or fail."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if answer := condition():
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s")
+
+
+def group_is_gone(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@contextmanager
+def company(repository, data, **environment):
+    """A served company; its process and its address."""
+    port = free_port()
+    log = (data / "out.txt").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "serve", "--port", str(port)],
+        cwd=repository,
+        env={
+            **os.environ,
+            "RODCORP_DATA_DIR": str(data),
+            "RODCORP_SAMPLE_DATA": "1",
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        },
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        for _, group in children_of(process.pid):
+            if group != process.pid:
+                os.killpg(group, signal.SIGKILL)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        log.close()
+
+
+def status(address):
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
+
+
+def worker_group(process):
+    return wait_for(lambda: [group for _, group in children_of(process.pid)])[0]
+
+
+def test_it_answers_says_where_to_sign_in_and_stops_with_all_it_started(repository, tmp_path):
+    with company(repository, tmp_path) as (process, address):
+        wait_for(lambda: status(address + "/") == 200)
+        said = (tmp_path / "out.txt").read_text()
+        assert address in said
+        assert re.search(r"Sign in as admin, password: \S{12,}", said)
+        assert status(address + "/static/unfold/css/styles.css") == 200
+        group = worker_group(process)
+        assert group != process.pid
+
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(timeout=10) == 0
+        wait_for(lambda: group_is_gone(group), 5)
+        assert "Traceback" not in (tmp_path / "out.txt").read_text()
+
+
+def test_a_second_start_knows_its_admin_and_shows_no_password(repository, tmp_path):
+    for _ in range(2):
+        with company(repository, tmp_path, RODCORP_ADMIN_PASSWORD="correct-horse-9") as (
+            process,
+            address,
+        ):
+            wait_for(lambda where=address: status(where + "/") == 200)
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=10)
+            said = (tmp_path / "out.txt").read_text()
+            assert "correct-horse-9" not in said
+    assert "Sign in as before" in said
+
+
+def test_the_worker_does_not_outlive_a_server_that_was_killed(repository, tmp_path):
+    with company(repository, tmp_path) as (process, address):
+        wait_for(lambda: status(address + "/") == 200)
+        group = worker_group(process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        wait_for(lambda: group_is_gone(group), 15)
+
+
+def test_the_worker_runs_the_scheduled_sweep(repository, tmp_path):
+    """The sample's agents were last seen long ago, so the first sweep writes transitions."""
+    import sqlite3
+
+    def swept():
+        with sqlite3.connect(tmp_path / "agent_system.db") as file:
+            return file.execute("SELECT count(*) FROM AgentLivenessChanges").fetchone()[0]
+
+    with company(repository, tmp_path) as (_process, address):
+        wait_for(lambda: status(address + "/") == 200)
+        wait_for(swept, 60)
+
+
+@pytest.mark.parametrize("port", ["http", "-1"])
+def test_a_port_that_is_none_is_wrong_usage(repository, tmp_path, port):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "serve", "--port", port],
+        cwd=repository,
+        env={**os.environ, "RODCORP_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode in (1, 2)
+    assert "port" in done.stderr
