@@ -168,13 +168,13 @@ def test_a_list_takes_as_many_queries_however_long_it_is(browser, fill, model):
 class TestSaving:
     def test_the_service_writes_it_for_the_one_who_is_signed_in(self, browser):
         client = browser("supervisor")
-        response = client.post(url(Agent, "add/"), AGENT, REMOTE_ADDR="10.1.2.3")
+        response = client.post(url(Agent, "add/"), AGENT, REMOTE_ADDR="192.0.2.7")
         assert response.status_code == 302
         history = Agent.objects.named("Grace").history.get()
         assert (history.actor_kind, history.actor_name, history.actor_address) == (
             "user",
             "a-supervisor",
-            "10.1.2.3",
+            "192.0.2.7",
         )
 
     def test_a_refusal_is_at_its_field_and_nothing_typed_is_lost(self, browser):
