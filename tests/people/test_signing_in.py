@@ -74,8 +74,8 @@ def test_the_lockout_is_for_that_name(admin, make_user):
 
 
 def test_the_lockout_is_for_that_address(admin):
-    guess("root", address="10.0.0.9")
-    assert sign_in("root", "correct-horse-9", address="10.0.0.8").status_code == 302
+    guess("root", address="192.0.2.9")
+    assert sign_in("root", "correct-horse-9", address="192.0.2.8").status_code == 302
 
 
 def test_spelling_the_name_otherwise_gives_no_further_guesses(admin):
