@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test check bench help
+.PHONY: run test coverage check bench screenshots help
 .DEFAULT_GOAL := help
 
 run: .venv/run.stamp ## Start everything on 127.0.0.1:$PORT (8000); Ctrl-C stops it
@@ -11,6 +11,9 @@ run: .venv/run.stamp ## Start everything on 127.0.0.1:$PORT (8000); Ctrl-C stops
 
 test: .venv/dev.stamp ## Run the whole test suite
 	@$(BIN)/python -m pytest
+
+coverage: .venv/dev.stamp ## Run the suite and show which branches it never took
+	@$(BIN)/python -m pytest --cov --cov-report=term-missing
 
 check: .venv/dev.stamp ## Lint, types, layers, templates, deployment, migrations
 	$(BIN)/ruff format --check .
@@ -23,6 +26,9 @@ check: .venv/dev.stamp ## Lint, types, layers, templates, deployment, migrations
 
 bench: .venv/dev.stamp ## Measure, as ratios beside their bounds
 	@$(BIN)/python -m tests.bench
+
+screenshots: .venv/dev.stamp ## Retake the screenshots in docs/images
+	$(BIN)/python -m tests.browser.screenshots
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

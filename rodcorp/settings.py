@@ -14,6 +14,7 @@ import environ
 
 from rodcorp import logs
 from rodcorp.databases.configuration import databases
+from rodcorp.kit import look
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -67,10 +68,14 @@ INSTALLED_APPS = [
     "rodcorp.console",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
+    "unfold.contrib.import_export",
     "unfold.contrib.simple_history",
+    "import_export",
     "simple_history",
     "axes",
     "django_q",
+    "django_filters",
+    "django_tables2",
     "rodcorp.people.site.SiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -85,6 +90,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -184,9 +190,15 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Rod-Corp",
     "SITE_HEADER": "Rod-Corp",
     "SITE_SUBHEADER": "Control room",
-    "SITE_SYMBOL": "hub",
-    "SITE_URL": None,
+    "SITE_URL": "/",
+    "SITE_ICON": "rodcorp.kit.look.icon",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "rodcorp.kit.look.icon"},
+    ],
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": ["rodcorp.kit.look.stylesheet"],
+    "COLORS": look.COLORS,
+    "SIDEBAR": {"navigation": "rodcorp.console.navigation.sidebar"},
 }
 
 # --- logs ---------------------------------------------------------------------------------------

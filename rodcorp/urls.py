@@ -1,8 +1,10 @@
 from django.contrib import admin
-from django.urls import path
-from django.views.generic import RedirectView
+from django.urls import include, path
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("", include("rodcorp.console.urls")),
+    path("", include("agents.web.urls")),
+    path("", include("tasks.web.urls")),
+    path("", include("payroll.web.urls")),
     path("admin/", admin.site.urls),
 ]

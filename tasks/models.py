@@ -7,6 +7,8 @@ reward is paid once a round. Every change moves `version` on and is refused if s
 changed the task since it was read. A task points at its discussion thread, never the other way.
 """
 
+from datetime import datetime
+
 from django.db import models
 from django.utils import timezone
 
@@ -167,10 +169,18 @@ class Task(models.Model):
             models.Index(fields=["completion_percentage"], name="Todo_Completion_Size"),
             models.Index(fields=["quality_score"], name="Todo_Quality_Size"),
             models.Index(fields=["title"], name="Todo_Title"),
+            models.Index(fields=["reward"], name="Todo_Reward_Size"),
         ]
 
     def __str__(self) -> str:
         return self.title
+
+    def is_overdue_at(self, now: datetime) -> bool:
+        return self.status in OPEN_STATUSES and self.due_date is not None and self.due_date < now
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.is_overdue_at(timezone.now())
 
 
 class TaskSkill(models.Model):

@@ -33,6 +33,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Pending, most urgent first, then longest waiting."""
         return self.filter(status="pending").order_by("-priority", "created_at")
 
+    def at_work(self) -> "TaskQuerySet":
+        """What somebody is working on, most urgent first, with who it is."""
+        mine = self.filter(status="in_progress", agent__isnull=False)
+        return mine.select_related("agent").order_by("-priority", "created_at")
+
     def overdue(self, now: datetime) -> "TaskQuerySet":
         return self.filter(status__in=_OPEN, due_date__lt=now).order_by("due_date")
 

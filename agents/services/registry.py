@@ -13,7 +13,7 @@ from rodcorp.actors import Actor, Permission
 from rodcorp.databases.fields import fold
 from rodcorp.databases.ids import natural_id
 from rodcorp.databases.units import open_unit
-from rodcorp.errors import InvalidInput
+from rodcorp.errors import Conflict, InvalidInput
 from rodcorp.kit import rows, validation
 from rodcorp.kit.services import service
 
@@ -57,6 +57,26 @@ def register_agent(
     details["machine_hostname"] = details.get("machine_hostname") or this_hostname()
     details["machine_ip"] = details.get("machine_ip") or this_address()
     return _register([NewAgent(name, project, details)])[0]
+
+
+@service("agents.register_new", needs=Permission.MANAGE_AGENTS)
+def register_new_agent(
+    *,
+    actor: Actor,
+    name: str,
+    project: str | None = None,
+    key: str | None = None,
+    **details: Unpack[AgentDetails],
+) -> Agent:
+    """Register an agent nobody has registered yet; for forms, where who adds an agent does not
+    mean to change one. With a `key` the same form sent again returns the same agent."""
+    wanted = _named(NewAgent(name, project))
+    if Agent.objects.filter(project=wanted.project, name=wanted.name).exists():
+        raise Conflict(
+            "This project already has an agent of that name; change that one instead.",
+            field="agent_name",
+        )
+    return register_agent(actor=actor, name=name, project=project, **details)
 
 
 @service("agents.register_many", needs=Permission.MANAGE_AGENTS)

@@ -56,6 +56,7 @@ class RodCorpCommand(BaseCommand):
     def say(self, message: str) -> None:
         if self.verbosity:
             self.stdout.write(message)
+            self.stdout.flush()
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         self.verbosity: int = options.get("verbosity", 1)

@@ -3,14 +3,12 @@
 from typing import Any
 
 import django.contrib.auth.admin  # noqa: F401  registers Group, which is taken out again below
-import django_q.admin  # noqa: F401  likewise
 from django import forms
 from django.contrib import admin
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordToggleWidget
 
@@ -19,10 +17,8 @@ from rodcorp.kit.admin import BaseAdmin, BaseForm
 from rodcorp.people.models import User
 from rodcorp.people.services import create_user, set_password, update_user
 
-# permissions come from roles; jobs are the worker's, and their admin writes outside any service
-for hidden in (Group, Schedule, Success, Failure, OrmQ):
-    if admin.site.is_registered(hidden):
-        admin.site.unregister(hidden)
+# permissions come from roles
+admin.site.unregister(Group)
 
 
 class UserForm(BaseForm):

@@ -45,6 +45,11 @@ _NEXT = {
 }
 
 
+def next_statuses(task: Task) -> tuple[TaskStatus, ...]:
+    """What the task's present status leads to."""
+    return _NEXT[TaskStatus(task.status)]
+
+
 @service("tasks.update", needs=Permission.MANAGE_TASKS)
 def update_task(*, actor: Actor, task: Task, **changes: Unpack[TaskChanges]) -> Task:
     """Change what is said about a task; its status and its agent have services of their own."""
@@ -113,10 +118,12 @@ def cancel_task(*, actor: Actor, task: Task) -> Task:
 
 def reward_of(task: Task) -> int:
     """The coins completing the task pays: its own reward, or the default of its priority."""
-    if task.reward is not None:
-        return task.reward
-    default: int = settings.RODCORP_REWARDS[Priority(task.priority).label]
-    return default
+    return default_reward(task.priority) if task.reward is None else task.reward
+
+
+def default_reward(priority: int) -> int:
+    reward: int = settings.RODCORP_REWARDS[Priority(priority).label]
+    return reward
 
 
 def _move(task: Task, wanted: TaskStatus) -> dict[str, Any]:

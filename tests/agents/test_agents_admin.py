@@ -7,6 +7,7 @@ pytestmark = pytest.mark.django_db
 
 AGENTS = "/admin/agents/agent/"
 MESSAGES = "/admin/agents/discussion/"
+SKILLS = "/admin/agents/agentskill/"
 
 
 @pytest.fixture
@@ -147,3 +148,25 @@ def test_acknowledging_names_who_did_and_the_first_stands(browser, system):
     message.refresh_from_db()
     assert message.acknowledged_by == "a-supervisor"
     assert message.history.get().actor_name == "a-supervisor"
+
+
+def test_a_skill_is_added_and_its_level_changed_beside_the_others(browser, make_agent):
+    agent = make_agent("Ada", skills={"python": 7})
+    client = browser("supervisor")
+    client.post(f"{SKILLS}add/", {"agent": agent.pk, "skill": "sql", "level": "4"})
+    added = agent.skills.get(skill="sql")
+    client.post(f"{SKILLS}{added.pk}/change/", {"level": "5"})
+    assert dict(agent.skills.values_list("skill", "level")) == {"python": 7, "sql": 5}
+    assert [entry.actor_name for entry in added.history.all()] == ["a-supervisor"] * 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [("skill", "PYTHON", "already has the skill"), ("level", "11", "from 1 to 10")],
+)
+def test_a_bad_skill_is_refused_at_its_field(browser, make_agent, field, value, said):
+    agent = make_agent("Ada", skills={"python": 7})
+    form = {"agent": agent.pk, "skill": "sql", "level": "4", field: value}
+    response = browser().post(f"{SKILLS}add/", form)
+    assert said in str(response.context["adminform"].form.errors[field])
+    assert dict(agent.skills.values_list("skill", "level")) == {"python": 7}

@@ -28,10 +28,13 @@ PLANS = {
     "AgentQuerySet.leaderboard": lambda: Agent.objects.leaderboard(),
     "AgentQuerySet.noted_too_lively": lambda: Agent.objects.noted_too_lively(NOW),
     "AgentQuerySet.noted_too_still": lambda: Agent.objects.noted_too_still(NOW),
+    "AgentQuerySet.with_liveness": lambda: Agent.objects.with_liveness("down", NOW),
     "DiscussionQuerySet.recent": lambda: Discussion.objects.recent(),
     "DiscussionQuerySet.on_topic": lambda: Discussion.objects.on_topic("builds"),
     "DiscussionQuerySet.in_project": lambda: Discussion.objects.in_project("apollo"),
+    "DiscussionQuerySet.of_agent": lambda: Discussion.objects.of_agent(SOMEBODY),
     "DiscussionQuerySet.in_thread": lambda: Discussion.objects.in_thread(uuid4()),
+    "DiscussionQuerySet.threads": lambda: Discussion.objects.threads(),
     "DiscussionQuerySet.unacknowledged": lambda: Discussion.objects.unacknowledged(),
     "LivenessChangeQuerySet.of_agent": lambda: LivenessChange.objects.of_agent(SOMEBODY),
     "EvaluationQuerySet.recent": lambda: Evaluation.objects.recent(),
@@ -43,10 +46,16 @@ PLANS = {
     "PayCycleQuerySet.current_number": lambda: PayCycle.objects.order_by("-number"),
     "TransactionQuerySet.in_ledger": lambda: RodCoinsTransaction.objects.in_ledger(),
     "TransactionQuerySet.of_agent": lambda: RodCoinsTransaction.objects.of_agent(SOMEBODY),
+    "TransactionQuerySet.of_wallet": lambda: RodCoinsTransaction.objects.of_wallet(
+        SOMEBODY, LedgerAccount(id=uuid4())
+    ),
+    "TransactionQuerySet.of_task": lambda: RodCoinsTransaction.objects.of_task(uuid4(), 3),
+    "TransactionQuerySet.signed": lambda: RodCoinsTransaction.objects.in_ledger().signed(),
     "TaskQuerySet.in_list": lambda: Task.objects.in_list(),
     "TaskQuerySet.of_agent": lambda: Task.objects.of_agent(SOMEBODY, "pending"),
     "TaskQuerySet.in_project": lambda: Task.objects.in_project("apollo"),
     "TaskQuerySet.waiting": lambda: Task.objects.waiting(),
+    "TaskQuerySet.at_work": lambda: Task.objects.at_work(),
     "TaskQuerySet.overdue": lambda: Task.objects.overdue(NOW),
     "TaskQuerySet.waiting_for_review": lambda: Task.objects.waiting_for_review(),
     "TaskQuerySet.with_id": lambda: Task.objects.filter(pk=uuid4()),
@@ -55,6 +64,8 @@ PLANS = {
 # Those that sort what they found, and why that is no more than the answer itself.
 SORTS = {
     "AgentQuerySet.active_by_name": "it answers with nearly the whole table",
+    "TransactionQuerySet.of_wallet": "one agent's rows, found by three indexes",
+    "TransactionQuerySet.of_task": "what a task's few rounds paid",
     "TaskQuerySet.overdue": "only what is overdue; by date alone it would read all that was",
 }
 

@@ -2,13 +2,14 @@ import pytest
 
 from agents.services.registry import retire_agent
 from payroll.services.ledger import balance_of
-from tasks.models import Task
+from tasks.models import Task, TaskDependency
 from tasks.services.creation import create_task
 from tasks.services.work import update_task
 
 pytestmark = pytest.mark.django_db
 
 TASKS = "/admin/tasks/task/"
+DEPENDENCIES = "/admin/tasks/taskdependency/"
 
 
 @pytest.fixture
@@ -149,3 +150,32 @@ def test_actions_say_what_they_did_and_what_was_refused(browser, task, system):
     )
     assert "Done for 1" in response.text
     assert "Second: A task that is cancelled cannot become completed" in response.text
+
+
+def test_a_dependency_is_added_once(browser, task, system):
+    other = create_task(actor=system, description="Before")
+    client = browser("supervisor")
+    form = {"task": task.pk, "kind": "blocks", "depends_on": other.pk, "external": ""}
+    assert client.post(f"{DEPENDENCIES}add/", form).status_code == 302
+    row = TaskDependency.objects.get()
+    assert (row.depends_on, row.history.get().actor_name) == (other, "a-supervisor")
+    response = client.post(f"{DEPENDENCIES}add/", form)
+    assert "already depends" in str(errors(response)["depends_on"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"depends_on": "itself"}, "depends_on", "depend on itself"),
+        ({"external": ""}, "depends_on", "must not be empty"),
+        ({"kind": ""}, "kind", "required"),
+        ({"depends_on": "itself", "external": "X-1"}, "external", "not both"),
+    ],
+)
+def test_a_bad_dependency_is_refused_at_its_field(browser, task, changes, field, said):
+    form = {"task": task.pk, "kind": "blocks", "depends_on": "", "external": "", **changes}
+    if form["depends_on"] == "itself":
+        form["depends_on"] = task.pk
+    response = browser().post(f"{DEPENDENCIES}add/", form)
+    assert said in str(errors(response)[field])
+    assert not TaskDependency.objects.exists()

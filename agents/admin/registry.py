@@ -1,4 +1,4 @@
-"""The registry and the discussions in the admin."""
+"""Agents, their skills and how alive they were."""
 
 from typing import Any
 
@@ -8,19 +8,19 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextareaWidget
 
-from agents.models import Agent, Discussion
-from agents.services.discussions import acknowledge, post_message
+from agents.admin.importing import AgentImporter
+from agents.models import Agent, AgentSkill, LivenessChange
 from agents.services.registry import register_agent, retire_agent, update_agent
 from rodcorp.actors import Actor, Permission
+from rodcorp.databases.fields import fold
 from rodcorp.errors import Conflict
-from rodcorp.kit.admin import BaseAdmin, BaseForm, skills_from_text
+from rodcorp.kit.admin import BaseAdmin, BaseForm, ReadOnlyAdmin
+from rodcorp.kit.skills import skills_from_text
 
 _LIVENESS_COLOURS = {"up": "success", "late": "warning", "down": "danger"}
 _STATUS_COLOURS = {"active": "success", "inactive": "warning", "retired": "info"}
-_SENTIMENT_COLOURS = {"positive": "success", "negative": "danger", "neutral": "info"}
-_PRIORITY_COLOURS = {"high": "warning", "urgent": "danger", "low": "info"}
 
 
 class AgentForm(BaseForm):
@@ -54,6 +54,7 @@ class AgentForm(BaseForm):
 @admin.register(Agent)
 class AgentAdmin(BaseAdmin):
     form = AgentForm
+    importer = AgentImporter
     needs = Permission.MANAGE_AGENTS
     add_fields = (
         "name",
@@ -87,12 +88,10 @@ class AgentAdmin(BaseAdmin):
         "project",
         "team",
         "ai_model",
-        "seniority",
         "shown_status",
         "shown_liveness",
         "last_seen",
-        "performance_rating",
-        "total_rodcoins_earned",
+        "shown_earned",
     )
     list_filter = ("status", "ai_model", "team", "project", "seniority")
     search_fields = ("name", "project", "team", "machine_hostname", "specialization")
@@ -131,68 +130,75 @@ class AgentAdmin(BaseAdmin):
     def shown_liveness(self, agent: Agent) -> str:
         return agent.liveness.value
 
+    @admin.display(description="Earned", ordering="total_rodcoins_earned")
+    def shown_earned(self, agent: Agent) -> int:
+        return agent.total_rodcoins_earned or 0
+
     @admin.display(description="Skills")
     def skills(self, agent: Agent) -> str:
         return ", ".join(f"{skill.skill} {skill.level}" for skill in agent.skills.order_by("skill"))
 
 
-class MessageForm(BaseForm):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "project" in self.fields:
-            self.fields["project"].initial = settings.RODCORP_PROJECT
-            self.fields["sentiment"].widget = UnfoldAdminTextInputWidget()
-            self.fields["sentiment"].help_text = "Judged from the message, if left out."
+class SkillForm(BaseForm):
+    service_names = {"skills": "level"}
 
 
-@admin.register(Discussion)
-class DiscussionAdmin(BaseAdmin):
-    form = MessageForm
-    needs = Permission.POST_MESSAGES
-    add_fields = ("project", "topic", "message", "priority", "sentiment")
+@admin.register(AgentSkill)
+class AgentSkillAdmin(BaseAdmin):
+    """Each change goes through `update_agent`, which takes all skills of an agent. One is taken
+    away on the agent's own page."""
+
+    form = SkillForm
+    needs = Permission.MANAGE_AGENTS
+    add_fields = ("agent", "skill", "level")
+    change_fields = ("level",)
+    fieldsets = ((None, {"fields": ("agent", "skill", "level")}), ("Record", {"fields": ("id",)}))
+
+    list_display = ("skill", "agent", "level")
+    list_display_links = ("skill",)
+    list_filter = ("level",)
+    list_select_related = ("agent",)
+    search_fields = ("skill", "agent__name")
+    autocomplete_fields = ("agent",)
+    ordering = ("skill", "-level", "agent__name", "agent__project")
+
+    def create(self, actor: Actor, key: str | None, **values: Any) -> AgentSkill:
+        # no key: an agent has a skill once
+        agent, name = values["agent"], values["skill"]
+        if fold(name) in {fold(known) for known in self._levels_of(agent)}:
+            raise Conflict(f"{agent} already has the skill {name}; change it.", field="skill")
+        return self._set(actor, agent, name, values["level"])
+
+    def change(self, actor: Actor, row: AgentSkill, **values: Any) -> AgentSkill:
+        return self._set(actor, row.agent, row.skill, values.get("level", row.level))
+
+    def _set(self, actor: Actor, agent: Agent, name: str, level: int) -> AgentSkill:
+        update_agent(actor=actor, agent=agent, skills={**self._levels_of(agent), name: level})
+        return agent.skills.get(skill=name)
+
+    def _levels_of(self, agent: Agent) -> dict[str, int]:
+        return dict(agent.skills.values_list("skill", "level"))
+
+
+@admin.register(LivenessChange)
+class LivenessChangeAdmin(ReadOnlyAdmin):
+    """Only shown: the sweep notes what it noticed, and what was noticed stays."""
+
     fieldsets = (
-        (None, {"fields": ("topic", "message", "participant", "agent", "project", "posted_at")}),
-        ("Tone", {"fields": ("priority", "sentiment", "sentiment_score")}),
-        ("Thread", {"fields": ("thread", "reply_to")}),
-        ("Acknowledged", {"fields": ("acknowledged_at", "acknowledged_by")}),
-        ("Record", {"fields": ("id", "actor_name", "actor_kind", "actor_address", "is_sample")}),
+        (None, {"fields": ("agent", "before", "after", "last_seen", "noticed_at")}),
+        ("Record", {"fields": ("id", "actor_name", "actor_kind")}),
     )
 
-    list_display = (
-        "topic",
-        "participant",
-        "project",
-        "excerpt",
-        "shown_priority",
-        "shown_sentiment",
-        "posted_at",
-        "acknowledged_by",
-    )
-    list_filter = (
-        "priority",
-        "sentiment",
-        "project",
-        ("acknowledged_at", admin.EmptyFieldListFilter),
-    )
-    search_fields = ("topic", "participant", "message")
-    ordering = ("-posted_at",)
-    actions = ("acknowledge",)
+    list_display = ("agent", "shown_before", "shown_after", "last_seen", "noticed_at")
+    list_filter = ("before", "after")
+    list_select_related = ("agent",)
+    search_fields = ("agent__name",)
+    ordering = ("-noticed_at", "agent__name")
 
-    def create(self, actor: Actor, key: str | None, **values: Any) -> Discussion:
-        return post_message(actor=actor, key=key, **values)
+    @display(description="Before", ordering="before", label=_LIVENESS_COLOURS)
+    def shown_before(self, change: LivenessChange) -> str:
+        return change.before
 
-    @admin.action(description="Acknowledge the selected messages", permissions=["act"])
-    def acknowledge(self, request: HttpRequest, queryset: QuerySet[Discussion]) -> None:
-        self.for_each(request, queryset, acknowledge, "message")
-
-    @admin.display(description="Message")
-    def excerpt(self, message: Discussion) -> str:
-        return message.message[:80]
-
-    @display(description="Priority", ordering="priority", label=_PRIORITY_COLOURS)
-    def shown_priority(self, message: Discussion) -> str:
-        return message.get_priority_display()
-
-    @display(description="Sentiment", ordering="sentiment", label=_SENTIMENT_COLOURS)
-    def shown_sentiment(self, message: Discussion) -> str:
-        return message.sentiment or ""
+    @display(description="After", ordering="after", label=_LIVENESS_COLOURS)
+    def shown_after(self, change: LivenessChange) -> str:
+        return change.after

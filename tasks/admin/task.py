@@ -1,4 +1,4 @@
-"""Tasks in the admin."""
+"""Tasks."""
 
 from datetime import date, datetime, time
 from typing import Any
@@ -12,7 +12,9 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget
 
 from rodcorp.actors import Actor, Permission
-from rodcorp.kit.admin import BaseAdmin, BaseForm, skills_from_text
+from rodcorp.kit.admin import BaseAdmin, BaseForm
+from rodcorp.kit.skills import skills_from_text
+from tasks.admin.importing import TaskImporter
 from tasks.models import Task
 from tasks.services.creation import create_task
 from tasks.services.work import (
@@ -30,6 +32,12 @@ _STATUS_COLOURS = {
     "cancelled": "warning",
 }
 _PRIORITY_COLOURS = {"high": "warning", "urgent": "danger", "low": "info"}
+_REVIEW_COLOURS = {
+    "waiting": "warning",
+    "approved": "success",
+    "changes requested": "warning",
+    "rejected": "danger",
+}
 _PROGRESS = ("status", "completion_percentage")
 
 
@@ -87,6 +95,7 @@ class TaskForm(BaseForm):
 @admin.register(Task)
 class TaskAdmin(BaseAdmin):
     form = TaskForm
+    importer = TaskImporter
     needs = Permission.MANAGE_TASKS
     add_fields = (
         "title",
@@ -139,10 +148,9 @@ class TaskAdmin(BaseAdmin):
         "project",
         "shown_status",
         "shown_priority",
-        "completion_percentage",
+        "shown_progress",
         "due_date",
-        "review_state",
-        "created_at",
+        "shown_review",
     )
     list_filter = ("status", "priority", "review_state", "project")
     list_select_related = ("agent",)
@@ -179,6 +187,14 @@ class TaskAdmin(BaseAdmin):
     @display(description="Priority", ordering="priority", label=_PRIORITY_COLOURS)
     def shown_priority(self, task: Task) -> str:
         return task.get_priority_display()
+
+    @admin.display(description="Done", ordering="completion_percentage")
+    def shown_progress(self, task: Task) -> str:
+        return f"{task.completion_percentage} %"
+
+    @display(description="Review", ordering="review_state", label=_REVIEW_COLOURS)
+    def shown_review(self, task: Task) -> str:
+        return task.review_state.replace("_", " ")
 
     @admin.display(description="Required skills")
     def shown_skills(self, task: Task) -> str:

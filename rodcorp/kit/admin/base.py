@@ -1,84 +1,35 @@
-"""What the departments' admins are built from.
-
-Every write goes through a service: the form tries it first (a dry run), so that a refusal appears
-at the field it is about and nothing that was typed is lost; saving runs it for real. Who may do
-what follows from the role. Django's own permissions, log and transactions are not used.
-"""
+"""An admin whose writes are services, and one that only shows."""
 
 import copy
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
-from uuid import uuid4
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db.models import Model, QuerySet, TextField
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import linebreaksbr
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_protect
-from simple_history.admin import SimpleHistoryAdmin
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 
 from rodcorp.actors import Actor, Permission
 from rodcorp.databases.units import run_in_unit
-from rodcorp.errors import KeyReused, RodCorpError
+from rodcorp.errors import RodCorpError
+from rodcorp.kit.admin.access import actor_of, may
+from rodcorp.kit.admin.exports import ExportPage
+from rodcorp.kit.admin.forms import BaseForm
+from rodcorp.kit.admin.history import HistoryPage
+from rodcorp.kit.admin.uploads import ImportPages
 
 if TYPE_CHECKING:
     # generic in the stubs only
-    _ModelForm = forms.ModelForm[Any]
     _ModelAdmin = admin.ModelAdmin[Any]
 else:
-    _ModelForm = forms.ModelForm
     _ModelAdmin = admin.ModelAdmin
-
-
-class BaseForm(_ModelForm):
-    """A form whose rules are those of a service. The row changes there or not at all."""
-
-    # what the service calls a field, where the form calls it otherwise
-    service_names: ClassVar[dict[str, str]] = {}
-
-    # one for each form that was opened: sending it twice writes once
-    key = forms.CharField(widget=forms.HiddenInput, required=False, initial=lambda: str(uuid4()))
-
-    # set by the admin: runs the service for this row and these values
-    serve: Any
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if not self.instance._state.adding:
-            del self.fields["key"]
-
-    def _post_clean(self) -> None:
-        """Instead of Django's, which would put the values on the row before the service saw it."""
-        if self.errors:
-            return
-        try:
-            self.serve(dry_run=True)
-        except KeyReused:
-            self.add_error(None, "This form was already saved; open a new one to add another.")
-        except RodCorpError as error:
-            self.add_error(self._field_of(error), error.message)
-
-    def save(self, commit: bool = True) -> Any:
-        return self.serve()
-
-    def key_given(self) -> str | None:
-        return self.cleaned_data.get("key") or None
-
-    def values(self, names: Iterable[str]) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
-
-    def _field_of(self, error: RodCorpError) -> str | None:
-        name = (error.field or "").partition("[")[0]
-        name = self.service_names.get(name, name)
-        return name if name in self.fields and name != "key" else None
 
 
 class _WithoutOuterTransaction(_ModelAdmin):
@@ -106,7 +57,7 @@ class _WithoutOuterTransaction(_ModelAdmin):
         raise PermissionDenied
 
 
-class BaseAdmin(SimpleHistoryAdmin, ModelAdmin, _WithoutOuterTransaction):
+class BaseAdmin(ImportPages, ExportPage, HistoryPage, ModelAdmin, _WithoutOuterTransaction):
     """An admin says what its services take; everything else on its pages is read only.
 
     `create` and `change` call the services; both run in one unit of work. Without `add_fields` no
@@ -116,14 +67,17 @@ class BaseAdmin(SimpleHistoryAdmin, ModelAdmin, _WithoutOuterTransaction):
     form = BaseForm
     add_fields: ClassVar[tuple[str, ...]] = ()
     change_fields: ClassVar[tuple[str, ...]] = ()
-    # what it takes to add, change and act on rows; seeing them takes Permission.VIEW
+    # what it takes to see rows, and to add, change, import and act on them
+    sees: ClassVar[Permission] = Permission.VIEW
     needs: ClassVar[Permission]
 
     show_full_result_count = False
     list_per_page = 50
     empty_value_display = "–"
     change_form_before_template = "admin/hidden_fields.html"
-    object_history_list_template = "admin/history_list.html"
+
+    class Media:
+        css = {"all": ["kit/admin.css"]}
 
     def __init__(self, model: type[Model], admin_site: Any) -> None:
         super().__init__(model, admin_site)
@@ -146,10 +100,10 @@ class BaseAdmin(SimpleHistoryAdmin, ModelAdmin, _WithoutOuterTransaction):
     # --- who may do what ------------------------------------------------------------------------
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return may(request, Permission.VIEW)
+        return may(request, self.sees)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may(request, Permission.VIEW)
+        return may(request, self.sees)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(self.add_fields) and may(request, self.needs)
@@ -163,6 +117,12 @@ class BaseAdmin(SimpleHistoryAdmin, ModelAdmin, _WithoutOuterTransaction):
     def has_act_permission(self, request: HttpRequest) -> bool:
         """For actions on the rows of a list: `permissions=["act"]`."""
         return may(request, self.needs)
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return may(request, self.sees)
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return self.importer is not None and may(request, self.needs)
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -196,7 +156,7 @@ class BaseAdmin(SimpleHistoryAdmin, ModelAdmin, _WithoutOuterTransaction):
         """The service has written it."""
 
     def save_related(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """There are no inlines."""
+        """Inlines only show."""
 
     def for_each(
         self, request: HttpRequest, rows: QuerySet[Any], service: Callable[..., Any], name: str
@@ -219,10 +179,6 @@ class BaseAdmin(SimpleHistoryAdmin, ModelAdmin, _WithoutOuterTransaction):
 
     # --- pages ----------------------------------------------------------------------------------
 
-    def get_urls(self) -> list[Any]:
-        # not simple-history's own: its page saves an old version over the row
-        return super(SimpleHistoryAdmin, self).get_urls()
-
     def changeform_view(
         self,
         request: HttpRequest,
@@ -230,18 +186,8 @@ class BaseAdmin(SimpleHistoryAdmin, ModelAdmin, _WithoutOuterTransaction):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        shown = {**(extra_context or {}), "show_history": self._keeps_history()}
+        shown = {**(extra_context or {}), "show_history": self.keeps_history()}
         return super().changeform_view(request, object_id, form_url, shown)
-
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        if not self._keeps_history():
-            raise Http404("Rows of this table are never changed.")
-        return super().history_view(request, object_id, extra_context)
-
-    def revert_disabled(self, request: HttpRequest, obj: Any = None) -> bool:
-        return True
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
@@ -263,6 +209,9 @@ class BaseAdmin(SimpleHistoryAdmin, ModelAdmin, _WithoutOuterTransaction):
         shown = flatten_fieldsets(self.get_fieldsets(request, obj))
         return [name for name in shown if name not in self.change_fields]
 
+    def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> Any:
+        return super().get_inline_instances(request, obj) if obj else []
+
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
         if hasattr(field, "label_from_instance"):
@@ -273,9 +222,6 @@ class BaseAdmin(SimpleHistoryAdmin, ModelAdmin, _WithoutOuterTransaction):
                 field.widget = field.widget.widget
         return field
 
-    def _keeps_history(self) -> bool:
-        return hasattr(self.model, "history")
-
     def _is_kept(self, name: Any) -> bool:
         try:
             self.opts.get_field(name)
@@ -284,32 +230,34 @@ class BaseAdmin(SimpleHistoryAdmin, ModelAdmin, _WithoutOuterTransaction):
         return True
 
 
+class ReadOnlyAdmin(BaseAdmin):
+    """Rows that are only shown. The admin's docstring says why."""
+
+    # nothing here asks for it; an action of a subclass may
+    needs = Permission.RUN_SYSTEM
+
+
+class ReadOnlyInline(TabularInline):
+    """Rows that belong to the one on the page, only shown. `fields` says which columns."""
+
+    extra = 0
+    max_num = 0
+    can_delete = False
+    hide_title = True
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    has_change_permission = has_add_permission
+    has_delete_permission = has_add_permission
+
+
 class Autocomplete(AutocompleteJsonView):
     def serialize_result(self, obj: Any, to_field_name: str) -> dict[str, Any]:
         result = super().serialize_result(obj, to_field_name)
         if isinstance(self.model_admin, BaseAdmin):
             result["text"] = self.model_admin.label_of(obj)
         return result
-
-
-def may(request: HttpRequest, permission: Permission) -> bool:
-    """Whether whoever asks is signed in with a role that has the permission."""
-    user: Any = request.user
-    return bool(user.is_authenticated and user.may(permission))
-
-
-def actor_of(request: HttpRequest) -> Actor:
-    user: Any = request.user
-    actor: Actor = user.as_actor(address=request.META.get("REMOTE_ADDR", "")[:45])
-    return actor
-
-
-def skills_from_text(text: str) -> dict[str, int]:
-    """`python 7` a line, as a form field takes it; the service judges the levels."""
-    skills: dict[str, int] = {}
-    for line in filter(None, map(str.strip, text.splitlines())):
-        name, _, level = line.rpartition(" ")
-        if not name or not re.fullmatch("[0-9]{1,3}", level):
-            raise forms.ValidationError(f"Write a skill and its level, like python 7; not {line}.")
-        skills[name.rstrip(" :")] = int(level)
-    return skills
