@@ -113,7 +113,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 # --- databases ----------------------------------------------------------------------------------
-DATABASES: dict[str, dict[str, Any]] = databases(DATA_DIR)
+DATABASES: dict[str, dict[str, Any]] = databases(DATA_DIR, os.environ)
 DATABASE_ROUTERS = ["rodcorp.databases.router.Router"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
@@ -209,6 +209,6 @@ LOGGING = logs.configuration(
     secrets=[
         SECRET_KEY,
         RODCORP_ADMIN_PASSWORD,
-        env.str("MSSQL_PASSWORD", default=""),
+        DATABASES.get("mssql", {}).get("PASSWORD", ""),
     ],
 )

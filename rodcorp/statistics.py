@@ -6,9 +6,9 @@ from django.core.cache import cache
 from django.db.models import Sum
 
 from agents.models import Agent, Discussion
+from rodcorp.databases.current import current_unit
 from rodcorp.databases.router import active_alias
 from rodcorp.databases.stamps import data_stamp
-from rodcorp.databases.units import current_unit
 from tasks.models import Task, TaskStatus
 
 # Bounds the age of what another host or a foreign program changed; this host's own changes are

@@ -1,5 +1,6 @@
 """What all tests share: a database to write to, actors to write as, and a few agents."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,18 @@ def pytest_configure(config: pytest.Config) -> None:
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say loudly, and once each, what could not be tested here."""
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        reasons[str(reason).removeprefix("Skipped: ")] += 1
+    if reasons:
+        terminalreporter.section("NOT TESTED HERE", yellow=True)
+        for reason, count in reasons.most_common():
+            terminalreporter.line(f"{count:4} tests: {reason.removeprefix('NOT TESTED: ')}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,6 +7,7 @@ class DatabasesConfig(AppConfig):
     verbose_name = "Databases"
 
     def ready(self) -> None:
-        from rodcorp.databases import checks, commands  # noqa: F401  registers the checks
+        from rodcorp.databases import checks, commands, sessions  # noqa: F401  registers the checks
 
         commands.default_to_active_database()
+        sessions.prepare()

@@ -1,12 +1,16 @@
 """The DATABASES setting.
 
 `default` is empty on purpose: code that forgets to say which database it means gets an error
-instead of the wrong one. `sqlite` holds the company's data; `local` holds what belongs to this
-host alone (queue, sessions, lockouts, content types).
+instead of the wrong one. `sqlite` holds the company's data, unless a SQL Server is configured and
+`mssql` does; `local` holds what belongs to this host alone (queue, sessions, lockouts, content
+types).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from rodcorp.databases.primary import MSSQL, primary_settings
 
 SQLITE = "sqlite"
 LOCAL = "local"
@@ -25,12 +29,16 @@ _PRAGMAS = (
 )
 
 
-def databases(data_dir: Path) -> dict[str, dict[str, Any]]:
-    return {
+def databases(data_dir: Path, environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Raises `ImproperlyConfigured`, naming the variable, when SQL Server's are not complete."""
+    configured = {
         "default": {},
         SQLITE: _sqlite(data_dir / SQLITE_FILE, synchronous="FULL"),
         LOCAL: _sqlite(data_dir / LOCAL_FILE, synchronous="NORMAL"),
     }
+    if primary := primary_settings(environ):
+        configured[MSSQL] = primary
+    return configured
 
 
 def _sqlite(path: Path, *, synchronous: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 from uuid import UUID, uuid4, uuid5
 
+from rodcorp.databases.current import current_unit
 from rodcorp.databases.fields import fold
 
 NAMESPACE = UUID("6f1c54a4-6a3b-5b0e-9a53-2f0f6f1d7c11")
@@ -24,9 +25,5 @@ def _comparable(part: object) -> str:
 def new_id() -> UUID:
     """The next id of the open unit of work, derived from its key, so that a unit run again makes
     the same rows. Outside a unit (an unsaved form instance) it is random."""
-    from rodcorp.databases.units import (
-        current_unit,
-    )  # units stores markers whose ids come from here
-
     unit = current_unit()
     return unit.new_id() if unit else uuid4()

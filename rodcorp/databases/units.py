@@ -8,9 +8,10 @@ an outbox row, sent after commit.
 import hashlib
 import itertools
 import json
+import logging
 import secrets
+import time
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -21,15 +22,22 @@ from django.utils import timezone
 
 from rodcorp.actors import Actor
 from rodcorp.databases import results
+from rodcorp.databases.current import current_unit, open_now
+from rodcorp.databases.failures import Kind, Phase, classify
 from rodcorp.databases.ids import NAMESPACE
 from rodcorp.databases.models import UnitMarker
 from rodcorp.databases.router import active_alias
 from rodcorp.databases.stamps import data_changed
-from rodcorp.errors import InvalidInput, KeyReused
+from rodcorp.errors import InvalidInput, KeyReused, RodCorpError
 
 T = TypeVar("T")
 
 MAX_KEY_LENGTH = 200
+
+# How often a unit runs again on the same side before its caller hears of it.
+RETRIES = 3
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -42,6 +50,8 @@ class Unit:
     actor: Actor
     alias: str
     now: datetime
+    # between the end of its work and the end of its transaction
+    is_committing: bool = False
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
 
     def new_id(self) -> UUID:
@@ -57,16 +67,9 @@ class Unit:
         transaction.on_commit(callback, using=self.alias, robust=True)
 
 
-_current: ContextVar[Unit | None] = ContextVar("rodcorp_unit", default=None)
-
-
-def current_unit() -> Unit | None:
-    return _current.get()
-
-
 def open_unit() -> Unit:
     """The open unit; a write outside one is a programming error."""
-    unit = _current.get()
+    unit = current_unit()
     if unit is None:
         raise RuntimeError("This writes to the company's data, so it must run in a unit of work.")
     return unit
@@ -96,34 +99,73 @@ def run_in_unit(
     With a `key` the unit takes effect once for this actor and operation: the same key with the
     same `body` returns the first result, with another body it raises `KeyReused`. `now` dates the
     rows of an import or a replay. A dry run does everything, then undoes it.
+
+    After a deadlock, a lock that took too long or a throttled request it runs again, at most three
+    times, so `fn` must not change what it was given.
     """
-    outer = _current.get()
-    alias = outer.alias if outer else active_alias()
-    unit = Unit(
-        id=_unit_id(actor, operation, key, outer),
-        operation=operation,
-        actor=actor,
-        alias=alias,
-        now=now or (outer.now if outer else timezone.now()),
+    outer = current_unit()
+    started = now or (outer.now if outer else timezone.now())
+    unit_id = _unit_id(actor, operation, key, outer)
+
+    def begun() -> Unit:
+        alias = outer.alias if outer else active_alias()
+        return Unit(id=unit_id, operation=operation, actor=actor, alias=alias, now=started)
+
+    body_hash = results.digest(body) if key else None
+    if outer:
+        unit = begun()
+        if outer.id == unit.id:
+            unit.numbers = outer.numbers
+        return _run_once(fn, unit, body_hash, dry_run=dry_run)
+    return _run_again_if_transient(
+        lambda unit: _run_once(fn, unit, body_hash, dry_run=dry_run), begun
     )
-    if outer and outer.id == unit.id:
-        unit.numbers = outer.numbers
-    token = _current.set(unit)
+
+
+def _run_again_if_transient(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
+    """A deadlock's victim, or who waited too long for a lock, runs again under the same id."""
+    for attempt in itertools.count(1):
+        unit = begun()
+        inside = transaction.get_connection(unit.alias).in_atomic_block
+        try:
+            return run(unit)
+        except RodCorpError:
+            raise
+        except Exception as error:
+            phase = Phase.COMMITTING if unit.is_committing else Phase.WRITING
+            failure = classify(error, phase)
+            if failure.kind is not Kind.TRANSIENT or attempt > RETRIES or inside:
+                raise
+            logger.warning("%s runs again after %s (%s)", unit.operation, failure.code, attempt)
+        # outside the `except`: the next error must not carry this one along
+        time.sleep(failure.wait_s or _jitter(attempt))
+    raise AssertionError("unreachable")
+
+
+def _run_once(fn: Callable[[Unit], T], unit: Unit, body_hash: str | None, *, dry_run: bool) -> T:
+    is_outermost = current_unit() is None
+    token = open_now.set(unit)
     try:
-        with transaction.atomic(using=alias):
-            result = _marked(fn, unit, results.digest(body)) if key else fn(unit)
+        with transaction.atomic(using=unit.alias):
+            result = _marked(fn, unit, body_hash) if body_hash else fn(unit)
             if dry_run:
                 raise _DryRun
-            if outer is None:
+            if is_outermost:
                 unit.after_commit(data_changed)
+            unit.is_committing = True
     except _DryRun:
         pass
     except _AlreadyCommitted:
-        stored: T = _stored_result(unit, results.digest(body))
+        stored: T = _stored_result(unit, body_hash)
         return stored
     finally:
-        _current.reset(token)
+        open_now.reset(token)
     return result
+
+
+def _jitter(attempt: int) -> float:
+    """Seconds: 10 to 20 ms, then twice that each time, so that two victims do not meet again."""
+    return (1.0 + secrets.randbelow(1000) / 1000) * 0.01 * float(2 ** (attempt - 1))
 
 
 def _unit_id(actor: Actor, operation: str, key: str | None, outer: Unit | None) -> UUID:
@@ -152,7 +194,7 @@ def _marked(fn: Callable[[Unit], T], unit: Unit, body_hash: str) -> T:
     return result
 
 
-def _stored_result(unit: Unit, body_hash: str) -> Any:
+def _stored_result(unit: Unit, body_hash: str | None) -> Any:
     marker = UnitMarker.objects.using(unit.alias).get(pk=unit.id)
     if marker.body_hash != body_hash:
         raise KeyReused(

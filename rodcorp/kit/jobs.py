@@ -18,9 +18,9 @@ from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 
+from rodcorp.databases.current import current_unit
 from rodcorp.databases.ids import new_id
 from rodcorp.databases.models import OutboxMessage
-from rodcorp.databases.units import current_unit
 from rodcorp.kit.models import JobLease
 
 logger = logging.getLogger(__name__)

@@ -2,14 +2,15 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 
 from agents.models import Agent
 from rodcorp.actors import Actor
+from rodcorp.databases.current import current_unit
 from rodcorp.databases.ids import new_id
 from rodcorp.databases.models import UnitMarker
 from rodcorp.databases.stamps import data_stamp
-from rodcorp.databases.units import current_unit, open_unit, run_in_unit
+from rodcorp.databases.units import open_unit, run_in_unit
 from rodcorp.errors import InvalidInput, KeyReused
 from rodcorp.kit import rows
 
@@ -210,3 +211,89 @@ def test_racing_callers_with_one_key_make_one_row(run):
     assert len(calls) == 1
     assert len(answers) == 8
     assert len(set(answers)) == 1
+
+
+LOCKED = "database is locked"
+
+
+@pytest.mark.django_db(transaction=True)
+class TestRunningAgain:
+    @pytest.fixture(autouse=True)
+    def _at_once(self, monkeypatch):
+        monkeypatch.setattr("rodcorp.databases.units.time.sleep", lambda seconds: None)
+
+    def test_a_unit_that_met_a_lock_runs_again_with_the_same_ids_and_time(self, run):
+        seen = []
+
+        def work(unit):
+            seen.append((unit.id, unit.now, new_id()))
+            insert_agent(f"attempt-{len(seen)}")
+            if len(seen) < 3:
+                raise OperationalError(LOCKED)
+
+        run(work)
+        assert len(seen) == 3
+        assert len(set(seen)) == 1
+        assert [agent.name for agent in Agent.objects.all()] == ["attempt-3"]
+
+    def test_it_gives_up_after_three_more_attempts(self, run):
+        attempts = []
+
+        def work(unit):
+            attempts.append(1)
+            raise OperationalError(LOCKED)
+
+        with pytest.raises(OperationalError):
+            run(work)
+        assert len(attempts) == 4
+
+    def test_an_error_that_will_not_pass_is_raised_at_once(self, run):
+        attempts = []
+
+        def work(unit):
+            attempts.append(1)
+            raise OperationalError("no such table: Nonsense")
+
+        with pytest.raises(OperationalError):
+            run(work)
+        assert len(attempts) == 1
+
+    def test_a_keyed_unit_that_ran_again_has_one_marker(self, run):
+        attempts = []
+
+        def work(unit):
+            attempts.append(1)
+            if len(attempts) == 1:
+                raise OperationalError(LOCKED)
+            return "done"
+
+        assert run(work, key="k") == "done"
+        assert run(work, key="k") == "done"
+        assert len(attempts) == 2
+        assert UnitMarker.objects.count() == 1
+
+    def test_a_service_that_ran_again_finds_its_rows_as_they_were(
+        self, make_agent, system, monkeypatch
+    ):
+        from agents.services.registry import update_agent
+
+        agent, failures = make_agent("Ada", team="Core"), iter([OperationalError(LOCKED)])
+
+        def fail_once(*args, **kwargs):
+            for error in failures:
+                raise error
+
+        monkeypatch.setattr("agents.services.registry._set_skills", fail_once)
+        update_agent(actor=system, agent=agent, team="Edge", skills={"python": 3})
+        assert Agent.objects.get().team == agent.team == "Edge"
+
+    def test_a_service_that_failed_leaves_the_rows_it_was_given_alone(
+        self, make_agent, system, monkeypatch
+    ):
+        from agents.services.registry import update_agent
+
+        agent = make_agent("Ada", team="Core")
+        monkeypatch.setattr("agents.services.registry._set_skills", lambda skills: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            update_agent(actor=system, agent=agent, team="Edge", skills={"python": 3})
+        assert agent.team == "Core"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
+from rodcorp.databases.primary import VARIABLES
 from rodcorp.kit.jobs import discover
 from rodcorp.kit.services import SERVICES
 
@@ -92,7 +93,7 @@ def test_services_live_in_services():
 
 def settings_read():
     text = (ROOT / "rodcorp" / "settings.py").read_text()
-    return set(re.findall(r'env\.\w+\(\s*"(\w+)"', text))
+    return set(re.findall(r'env\.\w+\(\s*"(\w+)"', text)) | set(VARIABLES)
 
 
 def test_every_setting_is_in_the_example_and_nothing_else_is():
