@@ -1,0 +1,204 @@
+"""The journal: what was written to the copy while it was the active database.
+
+Triggers on every replicated table write it in the transaction of the row they tell of, below the
+ORM, so that `update()`, bulk and raw statements are in it too. A trigger asks the connection which
+unit of work is open; a writer who cannot say is refused. It also reads the fence, so that nothing
+is written to a copy that is closed, not even outside a transaction.
+
+The tables here belong to the engine and to SQLite alone. Django's models do not know them: a remade
+table drops its triggers, and `migrate` must not drop what was not replayed yet.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from rodcorp.databases.current import current_unit
+from rodcorp.databases.router import REPLICATED_APPS
+
+# What the triggers call; each connection of ours answers it, a foreign one has no such function.
+WRITER_FUNCTION = "rodcorp_writer"
+
+# The writer of rows that come from the primary: they are not to be sent back.
+FEED = "feed"
+
+FENCE_IS_CLOSED = "rodcorp: the copy is closed for writing"
+NO_UNIT = "rodcorp: a write to the copy outside a unit of work"
+
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS rodcorp_fence (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        is_open INTEGER NOT NULL CHECK (is_open IN (0, 1)),
+        epoch INTEGER NOT NULL)""",
+    "INSERT OR IGNORE INTO rodcorp_fence (id, is_open, epoch) VALUES (1, 0, 0)",
+    """CREATE TABLE IF NOT EXISTS rodcorp_journal (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        unit TEXT NOT NULL,
+        table_name TEXT NOT NULL,
+        row_key TEXT NOT NULL,
+        operation TEXT NOT NULL CHECK (operation IN ('I', 'U', 'D')),
+        base TEXT,
+        base_version INTEGER)""",
+    "CREATE INDEX IF NOT EXISTS rodcorp_journal_row ON rodcorp_journal (table_name, row_key)",
+    """CREATE TABLE IF NOT EXISTS rodcorp_versions (
+        table_name TEXT NOT NULL,
+        row_key TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        PRIMARY KEY (table_name, row_key)) WITHOUT ROWID""",
+)
+
+_writer: ContextVar[str | None] = ContextVar("rodcorp_writer", default=None)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row's change. `base` holds the columns as they were: those that changed, or for a
+    deletion all of them; `base_version` is the primary's version they were read at, if any."""
+
+    sequence: int
+    unit: str
+    table: str
+    key: str
+    operation: str
+    base: dict[str, Any] | None
+    base_version: int | None
+
+
+def writer() -> str | None:
+    """Who writes now, as the triggers see it: the open unit, the feed, or nobody."""
+    unit = current_unit()
+    return unit.id.hex if unit else _writer.get()
+
+
+@contextmanager
+def as_feed() -> Iterator[None]:
+    """Rows written here come from the primary: they are not journaled and pass a closed fence."""
+    token = _writer.set(FEED)
+    try:
+        yield
+    finally:
+        _writer.reset(token)
+
+
+def introduce(connection: BaseDatabaseWrapper) -> None:
+    """Let a new connection answer who writes."""
+    connection.connection.create_function(WRITER_FUNCTION, 0, writer)
+
+
+def install(connection: BaseDatabaseWrapper) -> None:
+    """Make the engine's tables and, from the models as they are now, all triggers."""
+    with connection.cursor() as cursor:
+        for statement in _TABLES:
+            cursor.execute(statement)
+        for name in installed(connection):
+            cursor.execute(f"DROP TRIGGER {connection.ops.quote_name(name)}")
+        for statement in triggers(connection).values():
+            cursor.execute(statement)
+
+
+def missing(connection: BaseDatabaseWrapper) -> list[str]:
+    """Triggers that are not there or not as they should be; a table remake drops them."""
+    there = installed(connection)
+    return [name for name, sql in triggers(connection).items() if there.get(name) != sql]
+
+
+def installed(connection: BaseDatabaseWrapper) -> dict[str, str]:
+    """The engine's triggers in the file, by name, as they were written."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'rodcorp%%'"
+        )
+        return dict(cursor.fetchall())
+
+
+def triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
+    """The statement that makes each trigger, by its name."""
+    made: dict[str, str] = {}
+    for model in replicated_models():
+        for operation in ("insert", "update", "delete"):
+            name = f"rodcorp_{operation}_{model._meta.db_table}"
+            made[name] = _trigger(connection, model, name, operation)
+    return made
+
+
+def replicated_models() -> list[type[models.Model]]:
+    """Every model whose rows follow the active database, history tables among them."""
+    return [
+        model
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.app_label in REPLICATED_APPS and model._meta.managed
+    ]
+
+
+def entries(connection: BaseDatabaseWrapper, *, after: int = 0, limit: int = 1_000) -> list[Entry]:
+    """What was journaled after a sequence, in the order it was committed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sequence, unit, table_name, row_key, operation, base, base_version "
+            "FROM rodcorp_journal WHERE sequence > %s ORDER BY sequence LIMIT %s",
+            [after, limit],
+        )
+        return [_entry(row) for row in cursor.fetchall()]
+
+
+def forget(connection: BaseDatabaseWrapper, sequences: Iterable[int]) -> None:
+    """Drop entries that were replayed; in the transaction that settles their rows."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "DELETE FROM rodcorp_journal WHERE sequence = %s", [(number,) for number in sequences]
+        )
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    sequence, unit, table, key, operation, base, version = row
+    image = None if base is None else json.loads(base)
+    return Entry(sequence, unit, table, key, operation, image, version)
+
+
+# The names below come from the models, never from outside; identifiers cannot be parameters.
+
+
+def _trigger(
+    connection: BaseDatabaseWrapper, model: type[models.Model], name: str, operation: str
+) -> str:
+    quote = connection.ops.quote_name
+    table = model._meta.db_table
+    key = quote(str(model._meta.pk.column))
+    columns = [str(field.column) for field in model._meta.concrete_fields]
+    row = "NEW" if operation == "insert" else "OLD"
+    base = {
+        "insert": "NULL",
+        "update": _changed(quote, columns),
+        "delete": f"json_object({', '.join(f'{_text(c)}, OLD.{quote(c)}' for c in columns)})",
+    }[operation]
+    return (
+        f"CREATE TRIGGER {quote(name)} AFTER {operation.upper()} ON {quote(table)} "
+        f"WHEN {WRITER_FUNCTION}() IS NOT '{FEED}' BEGIN "
+        f"SELECT RAISE(ABORT, '{NO_UNIT}') WHERE {WRITER_FUNCTION}() IS NULL; "
+        f"SELECT RAISE(ABORT, '{FENCE_IS_CLOSED}') FROM rodcorp_fence WHERE is_open = 0; "
+        "INSERT INTO rodcorp_journal "
+        "(unit, table_name, row_key, operation, base, base_version) "
+        f"SELECT {WRITER_FUNCTION}(), {_text(table)}, {row}.{key}, '{operation[0].upper()}', "
+        f"{base}, (SELECT version FROM rodcorp_versions "
+        f"WHERE table_name = {_text(table)} AND row_key = {row}.{key}); END"
+    )
+
+
+def _changed(quote: Any, columns: list[str]) -> str:
+    """The old values of the columns that differ, as one JSON object."""
+    parts = " UNION ALL ".join(
+        f"SELECT {_text(c)} AS n, OLD.{quote(c)} AS v WHERE OLD.{quote(c)} IS NOT NEW.{quote(c)}"
+        for c in columns
+    )
+    return f"(SELECT json_group_object(n, v) FROM ({parts}))"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
