@@ -26,7 +26,9 @@ from rodcorp.databases.current import current_unit, open_now
 from rodcorp.databases.failures import Kind, Phase, classify
 from rodcorp.databases.ids import NAMESPACE
 from rodcorp.databases.models import UnitMarker
+from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.router import active_alias
+from rodcorp.databases.sessions import drop
 from rodcorp.databases.stamps import data_changed
 from rodcorp.errors import InvalidInput, KeyReused, RodCorpError
 
@@ -52,6 +54,8 @@ class Unit:
     now: datetime
     # between the end of its work and the end of its transaction
     is_committing: bool = False
+    is_marked: bool = False
+    result: Any = field(default=None, repr=False)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
 
     def new_id(self) -> UUID:
@@ -101,7 +105,8 @@ def run_in_unit(
     rows of an import or a replay. A dry run does everything, then undoes it.
 
     After a deadlock, a lock that took too long or a throttled request it runs again, at most three
-    times, so `fn` must not change what it was given.
+    times, so `fn` must not change what it was given. A commit that ends without an answer is asked
+    about by inserting the marker again; if the database does not answer, the error is raised.
     """
     outer = current_unit()
     started = now or (outer.now if outer else timezone.now())
@@ -117,13 +122,13 @@ def run_in_unit(
         if outer.id == unit.id:
             unit.numbers = outer.numbers
         return _run_once(fn, unit, body_hash, dry_run=dry_run)
-    return _run_again_if_transient(
-        lambda unit: _run_once(fn, unit, body_hash, dry_run=dry_run), begun
-    )
+    return _run_until_known(lambda unit: _run_once(fn, unit, body_hash, dry_run=dry_run), begun)
 
 
-def _run_again_if_transient(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
-    """A deadlock's victim, or who waited too long for a lock, runs again under the same id."""
+def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
+    """Run again, under the same id, what a deadlock or a wait for a lock has undone; and find out
+    about a commit that ended without an answer."""
+    finished: list[T] = []
     for attempt in itertools.count(1):
         unit = begun()
         inside = transaction.get_connection(unit.alias).in_atomic_block
@@ -131,13 +136,23 @@ def _run_again_if_transient(run: Callable[[Unit], T], begun: Callable[[], Unit])
             return run(unit)
         except RodCorpError:
             raise
+        except _AlreadyCommitted:
+            # the attempt before was carried out after all, too late for its answer to be heard
+            return finished[-1]
         except Exception as error:
             phase = Phase.COMMITTING if unit.is_committing else Phase.WRITING
             failure = classify(error, phase)
-            if failure.kind is not Kind.TRANSIENT or attempt > RETRIES or inside:
+            can_ask = failure.kind is Kind.OUTCOME_UNKNOWN and unit.is_marked
+            if inside or attempt > RETRIES or not (can_ask or failure.kind is Kind.TRANSIENT):
                 raise
-            logger.warning("%s runs again after %s (%s)", unit.operation, failure.code, attempt)
+            logger.warning("%s: %s after attempt %s", unit.operation, failure.code, attempt)
         # outside the `except`: the next error must not carry this one along
+        if failure.drops_connection:
+            drop(unit.alias)
+        if can_ask:
+            finished.append(unit.result)
+            if _was_committed(unit):
+                return finished[-1]
         time.sleep(failure.wait_s or _jitter(attempt))
     raise AssertionError("unreachable")
 
@@ -147,20 +162,44 @@ def _run_once(fn: Callable[[Unit], T], unit: Unit, body_hash: str | None, *, dry
     token = open_now.set(unit)
     try:
         with transaction.atomic(using=unit.alias):
-            result = _marked(fn, unit, body_hash) if body_hash else fn(unit)
+            # SQL Server's commit can end without an answer; the marker is the way to ask
+            if body_hash or (is_outermost and unit.alias == MSSQL):
+                result = _marked(fn, unit, body_hash)
+            else:
+                result = fn(unit)
             if dry_run:
                 raise _DryRun
             if is_outermost:
                 unit.after_commit(data_changed)
+            unit.result = result
             unit.is_committing = True
     except _DryRun:
         pass
     except _AlreadyCommitted:
+        if body_hash is None:
+            raise
         stored: T = _stored_result(unit, body_hash)
         return stored
     finally:
         open_now.reset(token)
     return result
+
+
+def _was_committed(unit: Unit) -> bool:
+    """Ask by inserting the marker again: unlike a look-up, it waits for a commit under way.
+
+    Raises what the database says if it does not answer: then nobody knows.
+    """
+    try:
+        with transaction.atomic(using=unit.alias):
+            _marker(unit, None).save(force_insert=True, using=unit.alias)
+            raise _DryRun
+    except _DryRun:
+        return False
+    except Exception as error:
+        if classify(error, Phase.WRITING).kind is not Kind.DUPLICATE:
+            raise
+    return True
 
 
 def _jitter(attempt: int) -> float:
@@ -176,22 +215,28 @@ def _unit_id(actor: Actor, operation: str, key: str | None, outer: Unit | None) 
     return uuid5(NAMESPACE, json.dumps([str(actor.kind), actor.id, operation, key]))
 
 
-def _marked(fn: Callable[[Unit], T], unit: Unit, body_hash: str) -> T:
-    marker = UnitMarker(
-        id=unit.id,
-        operation=unit.operation,
-        caller=f"{unit.actor.kind}:{unit.actor.id}"[:150],
-        body_hash=body_hash,
-        created_at=unit.now,
-    )
+def _marked(fn: Callable[[Unit], T], unit: Unit, body_hash: str | None) -> T:
+    marker = _marker(unit, body_hash)
     try:
         marker.save(force_insert=True, using=unit.alias)
     except IntegrityError as error:
         raise _AlreadyCommitted from error
+    unit.is_marked = True
     result = fn(unit)
-    marker.result = json.dumps(results.encode(result))
-    marker.save(update_fields=["result"], using=unit.alias)
+    if body_hash:
+        marker.result = json.dumps(results.encode(result))
+        marker.save(update_fields=["result"], using=unit.alias)
     return result
+
+
+def _marker(unit: Unit, body_hash: str | None) -> UnitMarker:
+    return UnitMarker(
+        id=unit.id,
+        operation=unit.operation,
+        caller=f"{unit.actor.kind}:{unit.actor.id}"[:150],
+        body_hash=body_hash or "",
+        created_at=unit.now,
+    )
 
 
 def _stored_result(unit: Unit, body_hash: str | None) -> Any:
