@@ -66,9 +66,10 @@ def test_the_worker_does_not_outlive_a_server_that_was_killed(repository, tmp_pa
 def test_the_worker_runs_the_scheduled_sweep(repository, tmp_path):
     """The sample's agents were last seen long ago, so the first sweep writes transitions."""
     import sqlite3
+    from contextlib import closing
 
     def swept():
-        with sqlite3.connect(tmp_path / "agent_system.db") as file:
+        with closing(sqlite3.connect(tmp_path / "agent_system.db")) as file:
             return file.execute("SELECT count(*) FROM AgentLivenessChanges").fetchone()[0]
 
     with company(repository, tmp_path) as (_process, address):
