@@ -21,6 +21,7 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from rodcorp.databases.current import current_unit
+from rodcorp.databases.failure_codes import FENCED_TEXT
 from rodcorp.databases.router import REPLICATED_APPS
 
 # What the triggers call; each connection of ours answers it, a foreign one has no such function.
@@ -29,7 +30,6 @@ WRITER_FUNCTION = "rodcorp_writer"
 # The writer of rows that come from the primary: they are not to be sent back.
 FEED = "feed"
 
-FENCE_IS_CLOSED = "rodcorp: the copy is closed for writing"
 NO_UNIT = "rodcorp: a write to the copy outside a unit of work"
 
 _TABLES = (
@@ -182,7 +182,7 @@ def _trigger(
         f"CREATE TRIGGER {quote(name)} AFTER {operation.upper()} ON {quote(table)} "
         f"WHEN {WRITER_FUNCTION}() IS NOT '{FEED}' BEGIN "
         f"SELECT RAISE(ABORT, '{NO_UNIT}') WHERE {WRITER_FUNCTION}() IS NULL; "
-        f"SELECT RAISE(ABORT, '{FENCE_IS_CLOSED}') FROM rodcorp_fence WHERE is_open = 0; "
+        f"SELECT RAISE(ABORT, '{FENCED_TEXT}') FROM rodcorp_fence WHERE is_open = 0; "
         "INSERT INTO rodcorp_journal "
         "(unit, table_name, row_key, operation, base, base_version) "
         f"SELECT {WRITER_FUNCTION}(), {_text(table)}, {row}.{key}, '{operation[0].upper()}', "

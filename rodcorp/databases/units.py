@@ -138,6 +138,7 @@ def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
             raise
         except _AlreadyCommitted:
             # the attempt before was carried out after all, too late for its answer to be heard
+            data_changed()
             return finished[-1]
         except Exception as error:
             phase = Phase.COMMITTING if unit.is_committing else Phase.WRITING
@@ -150,8 +151,11 @@ def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
         if failure.drops_connection:
             drop(unit.alias)
         if can_ask:
-            finished.append(unit.result)
+            if unit.is_committing:
+                finished.append(unit.result)
             if _was_committed(unit):
+                # Django's own callbacks are lost with the answer; the outbox sweep sends the jobs
+                data_changed()
                 return finished[-1]
         time.sleep(failure.wait_s or _jitter(attempt))
     raise AssertionError("unreachable")

@@ -111,7 +111,7 @@ def test_a_write_outside_a_unit_is_refused_and_not_lost(copy, make_agent):
 def test_a_closed_fence_refuses_every_write(copy, make_agent):
     make_agent("Ada")
     open_fence(copy, 0)
-    with pytest.raises(IntegrityError, match="closed for writing"):
+    with pytest.raises(IntegrityError, match="rodcorp: fenced"):
         make_agent("Eve")
 
 

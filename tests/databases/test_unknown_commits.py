@@ -11,6 +11,7 @@ from payroll.models import LedgerAccount, RodCoinsTransaction
 from rodcorp.databases import units
 from rodcorp.databases.models import UnitMarker
 from rodcorp.databases.primary import MSSQL
+from rodcorp.databases.stamps import data_stamp
 from rodcorp.databases.units import run_in_unit
 from rodcorp.kit import rows
 
@@ -119,3 +120,10 @@ def test_a_hundred_units_with_broken_commits_leave_a_hundred_rows(server, regist
         assert register_agent(f"agent-{number}")[0] == f"agent-{number}"
     assert server.store.count("GlobalAgentRegistry") == 100
     assert server.store.count("UnitMarkers") == 100
+
+
+def test_a_commit_that_was_asked_about_still_moves_the_stamp(server, register_agent):
+    before = data_stamp()
+    server.fail("commit_after", "rst", times=1)
+    register_agent()
+    assert data_stamp() > before
