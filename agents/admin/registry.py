@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from agents.admin.importing import AgentImporter
 from agents.models import Agent, AgentSkill, LivenessChange
-from agents.services.registry import register_agent, retire_agent, update_agent
+from agents.services.registry import register_new_agent, retire_agent, update_agent
 from rodcorp.actors import Actor, Permission
 from rodcorp.databases.fields import fold
 from rodcorp.errors import Conflict
@@ -99,14 +99,8 @@ class AgentAdmin(BaseAdmin):
     actions = ("retire",)
 
     def create(self, actor: Actor, key: str | None, **values: Any) -> Agent:
-        # the service would update a known agent; whoever fills in an add form does not mean that
-        if Agent.objects.filter(project=values["project"], name=values["name"]).exists():
-            raise Conflict(
-                "This project already has an agent of that name; change that one instead.",
-                field="name",
-            )
         given = {name: value for name, value in values.items() if value not in (None, "")}
-        return register_agent(actor=actor, key=key, **given)
+        return register_new_agent(actor=actor, key=key, **given)
 
     def change(self, actor: Actor, row: Agent, **values: Any) -> Agent:
         # the service takes None for "as it is"; a field left empty is to be emptied

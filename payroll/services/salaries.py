@@ -1,18 +1,17 @@
 """What agents are paid a cycle, and since when."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from agents.models import Agent
 from payroll.models import PayrollMaster
 from rodcorp.actors import Actor, Permission
 from rodcorp.databases.ids import natural_id
 from rodcorp.databases.units import open_unit
-from rodcorp.errors import InvalidInput
 from rodcorp.kit import rows, validation
 from rodcorp.kit.services import service
 
 MAX_SALARY = 1_000_000_000
-MAX_MULTIPLIER = Decimal("100.00")
+MAX_MULTIPLIER = 100
 
 
 @service("payroll.set_salary", needs=Permission.MOVE_COINS)
@@ -66,22 +65,4 @@ def _coins(value: object, field: str) -> int:
 
 
 def _multiplier(value: object, field: str) -> Decimal:
-    """A factor from 0.00 to 100.00 with at most two decimals."""
-    number: Decimal | None = None
-    if isinstance(value, int | float | str | Decimal) and not isinstance(value, bool):
-        try:
-            number = Decimal(str(value).strip())
-        except InvalidOperation:
-            number = None
-    if (
-        number is None
-        or not number.is_finite()
-        or not 0 <= number <= MAX_MULTIPLIER
-        or number != number.quantize(Decimal("0.01"))
-    ):
-        raise InvalidInput(
-            f"{field} must be a number from 0.00 to {MAX_MULTIPLIER} with at most two decimals; "
-            f"it was {value!r:.60}.",
-            field=field,
-        )
-    return number.quantize(Decimal("0.01"))
+    return validation.two_decimals(value, field, maximum=MAX_MULTIPLIER)

@@ -74,10 +74,6 @@ def clip(value: str, max_length: int) -> str:
     return kept.rstrip() + "…"
 
 
-def optional_text(value: object, field: str, *, max_length: int) -> str | None:
-    return None if value is None else text(value, field, max_length=max_length, required=False)
-
-
 def choice(value: object, field: str, allowed: Collection[str]) -> str:
     wanted = value.strip().lower() if isinstance(value, str) else value
     if not isinstance(wanted, str) or wanted not in allowed:
@@ -104,6 +100,11 @@ def integer(value: object, field: str, *, minimum: int, maximum: int) -> int:
 
 def score(value: object, field: str) -> Decimal:
     """A score from 0.00 to 5.00 with at most two decimals."""
+    return two_decimals(value, field, maximum=5)
+
+
+def two_decimals(value: object, field: str, *, maximum: int) -> Decimal:
+    """A number from 0.00 to `maximum` with at most two decimals."""
     number: Decimal | None = None
     if isinstance(value, int | float | str | Decimal) and not isinstance(value, bool):
         try:
@@ -113,11 +114,11 @@ def score(value: object, field: str) -> Decimal:
     if (
         number is None
         or not number.is_finite()
-        or not 0 <= number <= 5
+        or not 0 <= number <= maximum
         or number != number.quantize(Decimal("0.01"))
     ):
         raise InvalidInput(
-            f"{field} must be a number from 0.00 to 5.00 with at most two decimals; it was "
+            f"{field} must be a number from 0.00 to {maximum}.00 with at most two decimals; it was "
             f"{_shown(value)}.",
             field=field,
         )
