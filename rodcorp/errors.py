@@ -55,3 +55,22 @@ class KeyReused(Conflict):
     """The same idempotency key came with another request body."""
 
     code = "key_reused"
+
+
+class Unavailable(RodCorpError):
+    """Neither database can take this now. It was not written, or is safe to repeat under the same
+    key; `details["retry_after_s"]` says when to try."""
+
+    code = "unavailable"
+    http_status = 503
+
+    def __init__(self, message: str, *, retry_after_s: int = 5) -> None:
+        super().__init__(message, details={"retry_after_s": retry_after_s})
+
+
+class Busy(RodCorpError):
+    """Nothing is wrong with the request, but this process has no room for it right now. Nothing
+    was done; `details["retry_after_s"]` says when to try."""
+
+    code = "busy"
+    http_status = 503

@@ -8,6 +8,8 @@ import sqlite3
 from enum import StrEnum
 from typing import NamedTuple
 
+from rodcorp.databases.reach import Reach
+
 
 class Kind(StrEnum):
     UNAVAILABLE = "unavailable"  # fail over, after the check
@@ -170,6 +172,21 @@ TEXTS = {
     "unique constraint failed": _DUPLICATE,
     FENCED_TEXT: Verdict(Kind.FENCED),
 }
+
+# What the first look at an address found. Something else on the port is a mistake. A name that does
+# not resolve is not: a stopped container loses its name.
+UNREACHED = {
+    Reach.REFUSED: _OUT_OF_ORDER,
+    Reach.TIMED_OUT: _OUT_OF_ORDER,
+    Reach.DROPPED: _OUT_OF_ORDER,
+    Reach.UNRESOLVED: _OUT_OF_ORDER,
+    Reach.NOT_TDS: _MISCONFIGURED,
+    Reach.NOT_STRICT: _MISCONFIGURED,
+    Reach.LOCAL_FAULT: _AGAIN,
+}
+UNREACHED_TEXT = "not reached: "
+TEXTS |= {f"{UNREACHED_TEXT}{reach.lower()}": verdict for reach, verdict in UNREACHED.items()}
+TEXTS[f"{UNREACHED_TEXT}login timed out"] = _OUT_OF_ORDER
 
 # SQLite's primary codes, and the extended ones that differ from them.
 SQLITE = {

@@ -13,6 +13,11 @@ from django.core.exceptions import ImproperlyConfigured
 from rodcorp.databases.driver import NAME as DRIVER
 
 MSSQL = "mssql"
+ENGINE = "rodcorp.databases.backend"
+
+# What a statement with parameters starts with if a duplicate key is not to end the transaction; the
+# statement sets it ON again.
+KEEPS_TRANSACTION = "SET XACT_ABORT OFF;"
 
 # Every variable read here, with its default, for the documentation.
 VARIABLES = {
@@ -53,16 +58,17 @@ def primary_settings(env: Mapping[str, str]) -> dict[str, Any] | None:
         return None
     query_timeout = _number(env, "MSSQL_QUERY_TIMEOUT", 1, 3600)
     return {
-        "ENGINE": "mssql",
+        "ENGINE": ENGINE,
         "HOST": _host(env),
         "PORT": str(_number(env, "MSSQL_PORT", 1, 65535)),
         "NAME": _required(env, "MSSQL_DATABASE"),
         "USER": _required(env, "MSSQL_USER"),
         "PASSWORD": _password(env),
         "TIME_ZONE": None,
-        # The engine finds a dead connection by the first error on it; a look before every request
-        # would cost a round trip and hang when the server does.
-        "CONN_MAX_AGE": None,
+        # Given back to the pool after each request. The engine finds a dead connection by the first
+        # error on it; a look before every request would cost a round trip and hang when the server
+        # does.
+        "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": False,
         "OPTIONS": {
             "driver": DRIVER,

@@ -13,9 +13,9 @@ from datetime import UTC
 from typing import Any
 
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from rodcorp.databases.deadline import Deadline
+from rodcorp.databases.failure_codes import UNREACHED
 from rodcorp.databases.failures import Check, Failure, Kind, Phase, classify
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.reach import Reach, Reached, reach
@@ -56,6 +56,11 @@ class Answer:
     failure: Failure | None = None
     state: ServerState | None = None
 
+    @classmethod
+    def good(cls) -> "Answer":
+        """Somebody else has just asked."""
+        return cls(Reached(Reach.REACHABLE, 0.0))
+
     @property
     def is_good(self) -> bool:
         return self.failure is None
@@ -92,13 +97,7 @@ def probe(
 
 
 def _unreached(reached: Reached) -> Failure:
-    """Something else on the port is a mistake. A name that does not resolve is not: a stopped
-    container loses its name."""
-    if reached.reach in (Reach.NOT_TDS, Reach.NOT_STRICT):
-        return Failure(Kind.CONFIGURATION, reached.reach.value)
-    if reached.reach is Reach.LOCAL_FAULT:
-        return Failure(Kind.TRANSIENT, reached.reach.value)
-    return Failure(Kind.UNAVAILABLE, reached.reach.value)
+    return Failure(UNREACHED[reached.reach].kind, reached.reach.value)
 
 
 def _refused(error: Exception, settings: Mapping[str, Any]) -> Failure:
@@ -150,8 +149,9 @@ def log_in() -> ServerState:
         connection.close()
 
 
-def _connection(database: str | None = None) -> BaseDatabaseWrapper:
-    connection: BaseDatabaseWrapper = connections.create_connection(MSSQL)
+def _connection(database: str | None = None) -> Any:
+    connection: Any = connections.create_connection(MSSQL)
+    connection.is_pooled = False
     settings = dict(connection.settings_dict)
     settings["OPTIONS"] = {
         **settings["OPTIONS"],

@@ -35,7 +35,7 @@ def test_without_a_host_there_is_no_primary(env):
 def test_the_settings_say_where_and_who():
     settings = made(MSSQL_PORT="14330")
     assert (settings["ENGINE"], settings["HOST"], settings["PORT"]) == (
-        "mssql",
+        "rodcorp.databases.backend",
         "db.example",
         "14330",
     )
@@ -85,6 +85,11 @@ def test_a_lock_is_waited_for_less_long_than_a_query():
     for value in ("10", "11", "0", "-1", "soon", "nan"):
         with pytest.raises(ImproperlyConfigured, match=r"LOCK_TIMEOUT.*MSSQL_QUERY_TIMEOUT"):
             made(MSSQL_LOCK_TIMEOUT=value, MSSQL_QUERY_TIMEOUT="10")
+
+
+def test_a_connection_goes_back_to_the_pool_after_each_request_without_a_look():
+    assert made()["CONN_MAX_AGE"] == 0
+    assert made()["CONN_HEALTH_CHECKS"] is False
 
 
 def test_the_number_of_connections_is_bounded():

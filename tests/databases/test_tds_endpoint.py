@@ -202,8 +202,9 @@ def transaction_of_django():
 
 @pytest.fixture
 def alias(endpoint, django_db_blocker):
-    """A Django alias, and a model of its own with its table."""
-    with isolate_apps("agents"), django_db_blocker.unblock(), registered(endpoint, ALIAS) as made:
+    """An alias of mssql-django as it comes, and a model of its own with its table."""
+    made = registered(endpoint, ALIAS, engine="mssql")
+    with isolate_apps("agents"), django_db_blocker.unblock(), made as connection:
 
         class Thing(models.Model):
             id = GuidField(primary_key=True, default=uuid4)
@@ -215,7 +216,7 @@ def alias(endpoint, django_db_blocker):
                 app_label = "agents"
                 db_table = "Thing"
 
-        create_tables(made, [Thing])
+        create_tables(connection, [Thing])
         yield Thing.objects.using(ALIAS)
 
 

@@ -124,11 +124,20 @@ class Endpoint:
         }
         return ";".join(f"{name}={value}" for name, value in parts.items())
 
-    def settings(self, *, login_s: int = 1, query_s: int = 1, **extra: str) -> dict[str, Any]:
-        """An entry of Django's DATABASES. Retries are off: mssql-django's block for 25 s."""
+    def settings(
+        self,
+        *,
+        engine: str = "rodcorp.databases.backend",
+        login_s: int = 1,
+        query_s: int = 1,
+        most: int = 20,
+        **extra: str,
+    ) -> dict[str, Any]:
+        """An entry of Django's DATABASES. Retries are off: mssql-django's block for 25 s. The
+        engine `mssql` is mssql-django as it comes."""
         extra = {"Encrypt": "yes" if self.tls else "no", "ConnectRetryCount": "0", **extra}
         return {
-            "ENGINE": "mssql",
+            "ENGINE": engine,
             "NAME": self.database,
             "HOST": self.host,
             "PORT": str(self.port),
@@ -141,6 +150,7 @@ class Endpoint:
                 "query_timeout": query_s,
                 "extra_params": ";".join(f"{name}={value}" for name, value in extra.items()),
             },
+            "LIMITS": {"lock_timeout_ms": 500, "max_connections": most},
         }
 
     # --- faults ---------------------------------------------------------------------------------

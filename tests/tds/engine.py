@@ -1,5 +1,6 @@
 """One session's SQL: transactions, settings, and statements run on the store's SQLite."""
 
+import contextlib
 import itertools
 import re
 import sqlite3
@@ -41,6 +42,14 @@ class Engine:
         """What a new session starts with; also sp_reset_connection."""
         self.implicit = self.aborts = self.quiet = False
         self.patience_s: float = PATIENCE_S
+
+    @contextlib.contextmanager
+    def keeping_settings(self) -> Iterator[None]:
+        before = self.implicit, self.aborts, self.quiet, self.patience_s
+        try:
+            yield
+        finally:
+            self.implicit, self.aborts, self.quiet, self.patience_s = before
 
     def close(self) -> None:
         """SQLite rolls back what was open."""

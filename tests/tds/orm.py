@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from rodcorp.databases import pool
 from tests.tds.endpoint import Endpoint
 
 
@@ -23,6 +24,7 @@ def registered(endpoint: Endpoint, alias: str, **extra: Any) -> Iterator[BaseDat
         # A fault still in force would make close() wait for the driver.
         endpoint.clear()
         connections[alias].close()
+        pool.clear()
         del connections[alias]
         if before is None:
             del connections.settings[alias]

@@ -22,7 +22,12 @@ class Procedures:
         self.handles = itertools.count(1)
 
     def call(self, call: Call, answer: Answer) -> tuple[str, int] | None:
-        """Runs it into the answer; the name and value of the handle of what it prepared."""
+        """Runs it into the answer; the name and value of the handle of what it prepared. What it
+        has SET is put back."""
+        with self.session.engine.keeping_settings():
+            return self._call(call, answer)
+
+    def _call(self, call: Call, answer: Answer) -> tuple[str, int] | None:
         fill, results = self.session.fill, self.session.results
         match call.procedure:
             case "sp_executesql":
