@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from agents.querysets import AgentQuerySet, DiscussionQuerySet, LivenessChangeQuerySet
 from rodcorp.actors import Actor, ActorKind
+from rodcorp.databases.current import unit_time
 from rodcorp.databases.fields import (
     CurrentTime,
     DefaultBigIntegerField,
@@ -85,14 +86,14 @@ class Agent(models.Model):
     )
     first_registered = UtcDateTimeField(
         null=True,
-        default=timezone.now,
+        default=unit_time,
         db_default=CurrentTime(),
         editable=False,
         db_column="FirstRegistered",
     )
     last_seen = UtcDateTimeField(
         null=True,
-        default=timezone.now,
+        default=unit_time,
         db_default=CurrentTime(),
         editable=False,
         db_column="LastSeen",
@@ -308,7 +309,7 @@ class Discussion(SignedRow):
         db_column="ReplyToUUID",
     )
     posted_at = UtcDateTimeField(
-        default=timezone.now, db_default=CurrentTime(), editable=False, db_column="PostedAt"
+        default=unit_time, db_default=CurrentTime(), editable=False, db_column="PostedAt"
     )
     acknowledged_at = UtcDateTimeField(
         null=True, blank=True, editable=False, db_column="AcknowledgedAt"

@@ -13,7 +13,7 @@ from rodcorp.bootstrap import setup
 
 setup()
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +26,8 @@ from agents.models import Agent, Discussion
 from agents.services import discussions, presence, registry
 from payroll.services import evaluations, ledger
 from rodcorp.actors import Actor
+from rodcorp.databases.failover import primary_is_available
+from rodcorp.databases.repeatable import run_repeatable
 from rodcorp.kit import validation
 from rodcorp.kit.priorities import Priority
 from rodcorp.operations.start import start
@@ -112,19 +114,19 @@ class DatabaseManager:
 
     def update_agent_heartbeat(self, agent_name: str) -> bool:
         """Note that the agent is alive."""
-        presence.heartbeat(actor=self._actor, agent=Agent.objects.named(agent_name))
+        presence.heartbeat(actor=self._actor, agent=_named(agent_name))
         return True
 
     def get_agent_by_name(self, agent_name: str) -> Row | None:
         """The agent, or None if nobody has that name."""
         try:
-            return _row(Agent.objects.named(agent_name))
+            return _row(_named(agent_name))
         except AgentNotFound:
             return None
 
     def get_active_agents(self) -> list[Row]:
         """Agents in service, by name."""
-        return _rows(Agent.objects.active_by_name())
+        return _rows(Agent.objects.active_by_name)
 
     # --- discussions ----------------------------------------------------------------------------
 
@@ -140,7 +142,7 @@ class DatabaseManager:
         judged from the text."""
         posted = discussions.post_message(
             actor=self._actor,
-            agent=Agent.objects.named(participant),
+            agent=_named(participant),
             topic=topic,
             message=message,
             sentiment=sentiment,
@@ -150,11 +152,12 @@ class DatabaseManager:
 
     def get_recent_discussions(self, limit: int = 10) -> list[Row]:
         """The latest messages, newest first."""
-        return _rows(Discussion.objects.recent()[: _limit(limit)])
+        wanted = _limit(limit)
+        return _rows(lambda: Discussion.objects.recent()[:wanted])
 
     def get_discussions_by_topic(self, topic: str) -> list[Row]:
         """All messages on a topic, whatever its case, newest first."""
-        return _rows(Discussion.objects.on_topic(topic))
+        return _rows(lambda: Discussion.objects.on_topic(topic))
 
     # --- RodCoins -------------------------------------------------------------------------------
 
@@ -171,7 +174,7 @@ class DatabaseManager:
         transaction's id. With a `key` it happens once, however often the call is repeated."""
         transaction = ledger.award_rodcoins(
             actor=self._actor,
-            agent=Agent.objects.named(agent_name),
+            agent=_named(agent_name),
             amount=amount,
             description=description,
             transaction_type=transaction_type,
@@ -181,12 +184,13 @@ class DatabaseManager:
 
     def get_agent_rodcoins_balance(self, agent_name: str) -> int:
         """What the agent can spend now."""
-        return ledger.balance_of(Agent.objects.named(agent_name))
+        return run_repeatable(lambda: ledger.balance_of(_named(agent_name)))
 
     def get_rodcoins_leaderboard(self, limit: int = 10) -> list[Row]:
         """The agents who earned most, first place first, each with its `Rank`."""
-        leaders = Agent.objects.leaderboard()[: _limit(limit)]
-        return [{"Rank": rank, **_row(agent)} for rank, agent in enumerate(leaders, start=1)]
+        wanted = _limit(limit)
+        leaders = _rows(lambda: Agent.objects.leaderboard()[:wanted])
+        return [{"Rank": rank, **row} for rank, row in enumerate(leaders, start=1)]
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -200,7 +204,7 @@ class DatabaseManager:
         """Give the agent a new task; the task's id."""
         task = creation.create_task(
             actor=self._actor,
-            agent=Agent.objects.named(agent_name),
+            agent=_named(agent_name),
             description=description,
             priority=priority,
             due_date=due_date,
@@ -213,7 +217,7 @@ class DatabaseManager:
         """Move a task on. Completing it pays its reward, once."""
         work.update_task_status(
             actor=self._actor,
-            task=Task.objects.with_id(task_id),
+            task=run_repeatable(lambda: Task.objects.with_id(task_id)),
             status=status,
             completion_percentage=completion_percentage,
         )
@@ -223,7 +227,7 @@ class DatabaseManager:
         """The agent's tasks, newest first, of one status if it is given."""
         if status is not None:
             status = validation.choice(status, "status", TaskStatus.values)
-        return _rows(Task.objects.of_agent(Agent.objects.named(agent_name), status))
+        return _rows(lambda: Task.objects.of_agent(_named(agent_name), status))
 
     # --- evaluations ----------------------------------------------------------------------------
 
@@ -236,7 +240,7 @@ class DatabaseManager:
     ) -> str:
         """Record a score from 0.00 to 5.00 by a user or another agent; the evaluation's id."""
         wanted = validation.guid(agent_uuid, "agent_uuid")
-        agent = Agent.objects.filter(pk=wanted).first()
+        agent = run_repeatable(lambda: Agent.objects.filter(pk=wanted).first())
         if agent is None:
             raise AgentNotFound(str(wanted))
         evaluation = evaluations.record_performance_evaluation(
@@ -252,7 +256,7 @@ class DatabaseManager:
 
     def get_system_statistics(self) -> SystemStatistics:
         """The company in numbers."""
-        return system_statistics()
+        return run_repeatable(system_statistics)
 
     def get_database_type(self) -> str:
         """`MSSQL` or `SQLite`: where data is read and written now."""
@@ -260,12 +264,16 @@ class DatabaseManager:
 
     @property
     def mssql_available(self) -> bool:
-        """Whether the primary is in use now."""
-        return database_type() == "MSSQL"
+        """Whether SQL Server answers and takes writes now, in use or not."""
+        return primary_is_available()
 
 
-def _rows(found: Iterable[models.Model]) -> list[Row]:
-    return [_row(row) for row in found]
+def _named(agent_name: str) -> Agent:
+    return run_repeatable(lambda: Agent.objects.named(agent_name))
+
+
+def _rows(read: Callable[[], Iterable[models.Model]]) -> list[Row]:
+    return run_repeatable(lambda: [_row(row) for row in read()])
 
 
 def _row(row: models.Model) -> Row:

@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "rodcorp.databases.middleware.DatabaseMiddleware",
 ]
 
 ROOT_URLCONF = "rodcorp.urls"

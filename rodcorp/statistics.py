@@ -7,7 +7,7 @@ from django.db.models import Sum
 
 from agents.models import Agent, Discussion
 from rodcorp.databases.current import current_unit
-from rodcorp.databases.router import active_alias
+from rodcorp.databases.sides import active_alias
 from rodcorp.databases.stamps import data_stamp
 from tasks.models import Task, TaskStatus
 

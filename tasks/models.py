@@ -13,6 +13,7 @@ from django.db import models
 from django.utils import timezone
 
 from agents.models import Agent
+from rodcorp.databases.current import unit_time
 from rodcorp.databases.fields import (
     CurrentTime,
     ExactKeyField,
@@ -109,7 +110,7 @@ class Task(models.Model):
     )
     thread = GuidField(null=True, blank=True, editable=False, db_column="ThreadUUID")
     created_at = UtcDateTimeField(
-        default=timezone.now, db_default=CurrentTime(), editable=False, db_column="CreatedAt"
+        default=unit_time, db_default=CurrentTime(), editable=False, db_column="CreatedAt"
     )
     started_at = UtcDateTimeField(null=True, blank=True, editable=False, db_column="StartedAt")
     completed_at = UtcDateTimeField(null=True, blank=True, editable=False, db_column="CompletedAt")

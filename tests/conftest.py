@@ -92,6 +92,22 @@ def browser(make_user: Callable[..., Any]) -> Callable[..., Any]:
     return browse
 
 
+@pytest.fixture
+def company(tmp_path, monkeypatch, django_db_blocker):
+    """A company on two SQLite files; the copy is complete and may stand in."""
+    from django.db import connections
+
+    from rodcorp.databases import eligibility, failover, hosts
+    from tests.sides.company import company_on_two_sides
+
+    with django_db_blocker.unblock(), company_on_two_sides(tmp_path, monkeypatch) as made:
+        monkeypatch.setattr(failover, "FRESH_S", 0.0)
+        hosts.register()
+        eligibility.note_complete(connections["sqlite"])
+        connections["mssql"].close()
+        yield made
+
+
 @pytest.fixture(autouse=True)
 def _fresh_cache() -> None:
     """A test's rollback is no commit, so it would leave figures of its own behind."""

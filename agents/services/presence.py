@@ -8,6 +8,7 @@ from django.utils import timezone
 from agents.models import Agent, LivenessChange
 from rodcorp.actors import Actor, Permission
 from rodcorp.databases.ids import natural_id
+from rodcorp.databases.repeatable import write_presence
 from rodcorp.databases.units import open_unit
 from rodcorp.kit import rows
 from rodcorp.kit.services import service
@@ -23,7 +24,7 @@ def heartbeat(*, actor: Actor, agent: Agent) -> datetime:
     actor.require_own(agent.pk)
     now = timezone.now()
     earlier = Q(last_seen__lt=now) | Q(last_seen__isnull=True)
-    Agent.objects.filter(earlier, pk=agent.pk).update(last_seen=now)
+    write_presence(lambda: Agent.objects.filter(earlier, pk=agent.pk).update(last_seen=now))
     agent.last_seen = now
     return now
 

@@ -7,7 +7,13 @@ class DatabasesConfig(AppConfig):
     verbose_name = "Databases"
 
     def ready(self) -> None:
-        from rodcorp.databases import checks, commands, sessions  # noqa: F401  registers the checks
+        from rodcorp.databases import (
+            checks,  # noqa: F401  registers them
+            commands,
+            journal,
+            sessions,
+        )
 
         commands.default_to_active_database()
+        journal.prepare()
         sessions.prepare()

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DEFAULT_DB_ALIAS
 
-from rodcorp.databases.router import active_alias
+from rodcorp.databases.sides import active_alias
 
 
 def default_to_active_database() -> None:

@@ -3,9 +3,10 @@ with what mends it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from rodcorp.databases.driver import DriverUnavailable, register_driver
 from rodcorp.databases.failures import Kind
@@ -13,9 +14,13 @@ from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.probe import Answer, log_in, probe
 from rodcorp.databases.reach import Reach
 from rodcorp.databases.schema import aliases, is_behind
+from rodcorp.databases.validation import Difference, validate
 
 # Seconds for the first look, far beyond the engine's own: a person waits for this one.
 PATIENCE_S = 3.0
+
+# How many of a schema's differences are told; the rest is for `databases validate`.
+FEW = 3
 
 # Seconds by which the clocks of server and host may differ before somebody should look.
 CLOCK_TOLERANCE_S = 2.0
@@ -56,7 +61,13 @@ def examine() -> Iterator[Finding]:
     yield _writable(answer)
     yield _clock(answer)
     yield _time_zone(answer)
+    yield _tls()
+    lacking = _lacking()
+    yield _permissions(lacking)
     yield _snapshots()
+    if "SELECT" in lacking:
+        return
+    yield _collation()
     yield from _schemas()
 
 
@@ -121,10 +132,98 @@ def _time_zone(answer: Answer) -> Finding:
     )
 
 
-def _snapshots() -> Finding:
+def _ask(sql: str) -> Any:
+    """The first row."""
     with connections[MSSQL].cursor() as cursor:
-        cursor.execute("SELECT snapshot_isolation_state FROM sys.databases WHERE name = DB_NAME()")
-        row = cursor.fetchone()
+        cursor.execute(sql)
+        return cursor.fetchone()
+
+
+def _tls() -> Finding:
+    parameters = settings.DATABASES[MSSQL]["OPTIONS"]["extra_params"]
+    is_encrypted = _is_encrypted()
+    if "Encrypt=no" in parameters:
+        is_now: dict[bool | None, str] = {
+            True: "encrypted, as the server insists",
+            False: "not encrypted",
+        }
+        said = f"not asked for; {is_now.get(is_encrypted, 'not known whether the server insists')}"
+        return Finding("TLS", said, "Set MSSQL_ENCRYPT=yes.")
+    if is_encrypted is False:
+        return Finding(
+            "TLS",
+            "asked for, but the server's end is not encrypted",
+            "Something in between ends the encryption: name the server itself in MSSQL_HOST.",
+        )
+    # without the permission to look: the driver would not have connected otherwise
+    if "TrustServerCertificate=yes" in parameters:
+        unverified = "the certificate is not verified (MSSQL_TRUST_SERVER_CERTIFICATE)"
+        return Finding("TLS", f"encrypted; {unverified}")
+    return Finding("TLS", "encrypted, and the certificate is verified")
+
+
+def _is_encrypted() -> bool | None:
+    """None if this login may not see its own connection."""
+    try:
+        row = _ask("SELECT encrypt_option FROM sys.dm_exec_connections WHERE session_id = @@SPID")
+    except DatabaseError:
+        return None
+    return str(row[0]).upper() == "TRUE" if row else None
+
+
+# ALTER is what triggers and indexes need, REFERENCES what foreign keys need.
+_PERMISSIONS = (
+    "ALTER",
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "REFERENCES",
+    "VIEW DEFINITION",
+)
+_PERMISSIONS_SQL = ", ".join(
+    [
+        "SELECT QUOTENAME(USER_NAME()), QUOTENAME(SCHEMA_NAME())",
+        "HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), 'DATABASE', 'CREATE TABLE')",
+        *[
+            f"HAS_PERMS_BY_NAME(QUOTENAME(SCHEMA_NAME()), 'SCHEMA', '{name}')"
+            for name in _PERMISSIONS
+        ],
+    ]
+)
+
+
+def _lacking() -> dict[str, str]:
+    """The permissions this login does not have, each with what grants it."""
+    user, schema, may_create, *may = _ask(_PERMISSIONS_SQL)
+    lacking = {
+        name: f"GRANT {name} ON SCHEMA::{schema} TO {user};"
+        for name, has in zip(_PERMISSIONS, may, strict=True)
+        if has == 0
+    }
+    if "ALTER" not in lacking:
+        # who may alter a table also sees how it is defined
+        lacking.pop("VIEW DEFINITION", None)
+    return lacking if may_create else {"CREATE TABLE": f"GRANT CREATE TABLE TO {user};", **lacking}
+
+
+def _permissions(lacking: dict[str, str]) -> Finding:
+    if not lacking:
+        return Finding("permissions", "to read, write and alter tables")
+    return Finding("permissions", f"lacking: {', '.join(lacking)}", " ".join(lacking.values()))
+
+
+def _collation() -> Finding:
+    """Of keys, whose collation decides which names are equal."""
+    [default] = _ask("SELECT CAST(DATABASEPROPERTYEX(DB_NAME(), 'Collation') AS NVARCHAR(128))")
+    wrong = [found for found in validate(MSSQL) if found.about == "collation"]
+    if not wrong:
+        return Finding("collation", f"keys have the pinned ones; the database's own is {default}")
+    return Finding("collation", _told(wrong), wrong[0].fix)
+
+
+def _snapshots() -> Finding:
+    row = _ask("SELECT snapshot_isolation_state FROM sys.databases WHERE name = DB_NAME()")
     if row and row[0] == 1:
         return Finding("snapshot isolation", "allowed")
     return Finding(
@@ -136,7 +235,23 @@ def _snapshots() -> Finding:
 
 def _schemas() -> Iterator[Finding]:
     for alias in aliases():
-        if is_behind(alias):
-            yield Finding(f"schema of '{alias}'", "behind", "Run: manage.py migrate")
-        else:
-            yield Finding(f"schema of '{alias}'", "up to date")
+        yield _schema(alias)
+
+
+def _schema(alias: str) -> Finding:
+    about = f"schema of '{alias}'"
+    if is_behind(alias):
+        return Finding(about, "behind", "Run: manage.py migrate")
+    if differences := validate(alias):
+        return Finding(about, _told(differences), "Run: manage.py databases validate")
+    return Finding(about, "up to date")
+
+
+def _told(differences: list[Difference]) -> str:
+    """How many, and the first few."""
+    few = [
+        f"{found.about} of {f'{found.table}.{found.column}'.rstrip('.')} ({found.found})"
+        for found in differences[:FEW]
+    ]
+    more = "; ..." if len(differences) > FEW else ""
+    return f"{len(differences)} not as the models say: {'; '.join(few)}{more}"

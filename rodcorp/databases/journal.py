@@ -19,16 +19,23 @@ from typing import Any
 from django.apps import apps
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
+from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.current import current_unit
 from rodcorp.databases.failure_codes import FENCED_TEXT
 from rodcorp.databases.router import REPLICATED_APPS
+from rodcorp.databases.sides import has_primary
 
 # What the triggers call; each connection of ours answers it, a foreign one has no such function.
 WRITER_FUNCTION = "rodcorp_writer"
 
 # The writer of rows that come from the primary: they are not to be sent back.
 FEED = "feed"
+
+# The writer of what is no unit of work: when somebody was last seen. Replay reads the row as it is
+# by then, so one entry a row is enough.
+PRESENCE = "presence"
 
 NO_UNIT = "rodcorp: a write to the copy outside a unit of work"
 
@@ -52,7 +59,16 @@ _TABLES = (
         row_key TEXT NOT NULL,
         version INTEGER NOT NULL,
         PRIMARY KEY (table_name, row_key)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS rodcorp_copy (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        has_seen_primary INTEGER NOT NULL CHECK (has_seen_primary IN (0, 1)),
+        complete_at REAL,
+        revision TEXT)""",
+    "INSERT OR IGNORE INTO rodcorp_copy (id, has_seen_primary) VALUES (1, 0)",
 )
+
+# The engine's own rows on either side: they are neither journaled nor copied.
+UNJOURNALED = frozenset({"databases.host", "databases.outboxmessage"})
 
 _writer: ContextVar[str | None] = ContextVar("rodcorp_writer", default=None)
 
@@ -72,24 +88,47 @@ class Entry:
 
 
 def writer() -> str | None:
-    """Who writes now, as the triggers see it: the open unit, the feed, or nobody."""
+    """Who writes now, as the triggers see it: the open unit, the feed, presence, or nobody."""
     unit = current_unit()
-    return unit.id.hex if unit else _writer.get()
+    return unit.outermost.id.hex if unit else _writer.get()
 
 
 @contextmanager
 def as_feed() -> Iterator[None]:
     """Rows written here come from the primary: they are not journaled and pass a closed fence."""
-    token = _writer.set(FEED)
+    with _as(FEED):
+        yield
+
+
+@contextmanager
+def as_presence() -> Iterator[None]:
+    """Rows written here say when somebody was last seen, outside any unit of work."""
+    with _as(PRESENCE):
+        yield
+
+
+@contextmanager
+def _as(name: str) -> Iterator[None]:
+    token = _writer.set(name)
     try:
         yield
     finally:
         _writer.reset(token)
 
 
+def prepare() -> None:
+    """Introduce every connection to the copy from now on; without a primary there is none."""
+    connection_created.connect(_introduce_copy, dispatch_uid="rodcorp.databases.journal")
+
+
 def introduce(connection: BaseDatabaseWrapper) -> None:
     """Let a new connection answer who writes."""
     connection.connection.create_function(WRITER_FUNCTION, 0, writer)
+
+
+def _introduce_copy(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    if connection.alias == SQLITE and has_primary():
+        introduce(connection)
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
@@ -103,8 +142,14 @@ def install(connection: BaseDatabaseWrapper) -> None:
             cursor.execute(statement)
 
 
+def is_installed(connection: BaseDatabaseWrapper) -> bool:
+    """Whether this file was made a copy."""
+    return "rodcorp_copy" in connection.introspection.table_names()
+
+
 def missing(connection: BaseDatabaseWrapper) -> list[str]:
-    """Triggers that are not there or not as they should be; a table remake drops them."""
+    """Triggers that are not there or not as they should be; a table remake drops them. About
+    a millisecond after the first time."""
     there = installed(connection)
     return [name for name, sql in triggers(connection).items() if there.get(name) != sql]
 
@@ -129,11 +174,13 @@ def triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
 
 
 def replicated_models() -> list[type[models.Model]]:
-    """Every model whose rows follow the active database, history tables among them."""
+    """Every model whose rows are the same on both sides, history tables among them."""
     return [
         model
         for model in apps.get_models(include_auto_created=True)
-        if model._meta.app_label in REPLICATED_APPS and model._meta.managed
+        if model._meta.app_label in REPLICATED_APPS
+        and model._meta.managed
+        and model._meta.label_lower not in UNJOURNALED
     ]
 
 
@@ -146,6 +193,13 @@ def entries(connection: BaseDatabaseWrapper, *, after: int = 0, limit: int = 1_0
             [after, limit],
         )
         return [_entry(row) for row in cursor.fetchall()]
+
+
+def count(connection: BaseDatabaseWrapper) -> int:
+    """How many changes wait to be replayed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM rodcorp_journal")
+        return int(cursor.fetchone()[0])
 
 
 def forget(connection: BaseDatabaseWrapper, sequences: Iterable[int]) -> None:
@@ -187,7 +241,10 @@ def _trigger(
         "(unit, table_name, row_key, operation, base, base_version) "
         f"SELECT {WRITER_FUNCTION}(), {_text(table)}, {row}.{key}, '{operation[0].upper()}', "
         f"{base}, (SELECT version FROM rodcorp_versions "
-        f"WHERE table_name = {_text(table)} AND row_key = {row}.{key}); END"
+        f"WHERE table_name = {_text(table)} AND row_key = {row}.{key}) "
+        f"WHERE {WRITER_FUNCTION}() <> '{PRESENCE}' OR NOT EXISTS (SELECT 1 FROM rodcorp_journal "
+        f"WHERE table_name = {_text(table)} AND row_key = {row}.{key} "
+        f"AND unit = '{PRESENCE}'); END"
     )
 
 

@@ -2,7 +2,7 @@
 
 It is a small SQLite file of its own, so that reading it never waits for business data. The mode
 changes only by compare-and-set on its epoch. If the file is lost, the mode must be found again
-from the copy's fence, whose epoch the new file has to exceed.
+from the copy's fence, whose epoch the new file has to exceed. It also holds who this host is.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import time
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
+from uuid import UUID, uuid4
 
 FILE = "mode.db"
 PROBE_FILE = "probe.json"
@@ -78,6 +79,8 @@ CREATE TABLE IF NOT EXISTS switches (
     epoch INTEGER PRIMARY KEY, before TEXT NOT NULL, mode TEXT NOT NULL, at REAL NOT NULL,
     reason TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS host (id TEXT NOT NULL, has_seen_primary INTEGER NOT NULL);
+INSERT INTO host SELECT '{{}}', 0 WHERE NOT EXISTS (SELECT 1 FROM host);
 CREATE TRIGGER IF NOT EXISTS switched AFTER UPDATE ON mode BEGIN
     INSERT INTO switches VALUES (new.epoch, old.mode, new.mode, new.since, new.reason);
     DELETE FROM switches WHERE epoch <= new.epoch - {HISTORY_LENGTH};
@@ -127,6 +130,18 @@ class ModeFile:
             for before, mode, epoch, at, reason in self._connection().execute(_HISTORY, [limit])
         ]
 
+    def host_id(self) -> UUID:
+        """Of this host, as long as this file lives."""
+        row = self._connection().execute("SELECT id FROM host").fetchone()
+        return UUID(row[0])
+
+    def has_seen_primary(self) -> bool:
+        row = self._connection().execute("SELECT has_seen_primary FROM host").fetchone()
+        return bool(row[0])
+
+    def note_primary_seen(self) -> None:
+        self._connection().execute("UPDATE host SET has_seen_primary = 1")
+
     def record_probe(self, *, is_good: bool) -> None:
         """In a file beside, written without a lock: probes are many, and readers of the mode must
         not wait for them."""
@@ -166,7 +181,7 @@ class ModeFile:
         # bring the old mode back.
         connection.execute("PRAGMA synchronous=EXTRA")
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name='mode'").fetchone():
-            connection.executescript(_SCHEMA)
+            connection.executescript(_SCHEMA.format(uuid4()))
             connection.execute(
                 "INSERT OR IGNORE INTO mode VALUES (1, ?, ?, ?, 'the file was made')",
                 (*self._first, time.time()),

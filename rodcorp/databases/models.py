@@ -17,6 +17,8 @@ class UnitMarker(models.Model):
     caller = models.CharField(max_length=150, db_column="Caller")
     body_hash = models.CharField(max_length=64, db_column="BodyHash")
     result = models.TextField(null=True, db_column="Result")
+    # of the rows the unit wrote: tells a second run that did the same from one that did not
+    changes = models.CharField(max_length=64, default="", db_default="", db_column="ChangesDigest")
     created_at = UtcDateTimeField(db_column="CreatedAt")
 
     class Meta:
@@ -25,6 +27,34 @@ class UnitMarker(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation} {self.id}"
+
+
+class Host(models.Model):
+    """One machine with a copy, as the primary knows it. A unit commits on the primary only while
+    its host's epoch is no newer than the one the unit began at."""
+
+    id = GuidField(primary_key=True, db_column="HostUUID")
+    name = models.CharField(max_length=100, db_column="HostName")
+    epoch = models.IntegerField(db_column="Epoch")
+    # what of the host's journal is here already
+    replayed_sequence = models.BigIntegerField(
+        default=0, db_default=0, db_column="ReplayedSequence"
+    )
+    # a random word the host wrote last; another one means that the primary was restored
+    beacon = models.CharField(max_length=32, default="", db_default="", db_column="Beacon")
+    journal_rows = models.BigIntegerField(null=True, db_column="JournalRows")
+    schema_revision = models.CharField(
+        max_length=64, default="", db_default="", db_column="SchemaRevision"
+    )
+    reported_at = UtcDateTimeField(null=True, db_column="ReportedAt")
+    created_at = UtcDateTimeField(db_column="CreatedAt")
+
+    class Meta:
+        db_table = "Hosts"
+        indexes = [models.Index(fields=["reported_at"], name="Hosts_ReportedAt")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class OutboxMessage(models.Model):

@@ -1,18 +1,16 @@
 """Which database a model's rows live in.
 
 It only decides. It does not probe, open connections or know why the active database is the one it
-is; `active_alias` is the single answer to that.
+is; `sides` is the single answer to that.
 """
 
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
 
-from rodcorp.databases.configuration import LOCAL, SQLITE
-from rodcorp.databases.current import current_unit
-from rodcorp.databases.primary import MSSQL
+from rodcorp.databases.configuration import LOCAL
+from rodcorp.databases.sides import active_alias
 
 # Rows of these apps are the company's data: they follow the active database.
 REPLICATED_APPS = frozenset({"databases", "people", "agents", "payroll", "tasks", "gateway"})
@@ -25,15 +23,6 @@ HOST_LOCAL_APPS = frozenset(
 # The admin's own log would be a table here with a foreign key to users who are elsewhere; the
 # history tables are the audit, so it is never made.
 _WITHOUT_TABLES = frozenset({"admin"})
-
-
-def active_alias() -> str:
-    """The alias the company's data is read from and written to now: inside a unit of work the one
-    it began on, else SQL Server if one is configured."""
-    unit = current_unit()
-    if unit is not None:
-        return unit.alias
-    return MSSQL if MSSQL in settings.DATABASES else SQLITE
 
 
 def home_of(app_label: str) -> str:

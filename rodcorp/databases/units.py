@@ -3,6 +3,9 @@
 A unit is one transaction on the active database. Everything random or timed in it derives from its
 key, so that running it again makes the same rows. It has no effect but rows; what must follow is
 an outbox row, sent after commit.
+
+When the database fails under it, it runs again: on the same side, or on the copy once the primary
+is lost. When a commit ends without an answer, its marker tells whether it took effect.
 """
 
 import hashlib
@@ -17,27 +20,27 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
-from django.db import IntegrityError, transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from rodcorp.actors import Actor
-from rodcorp.databases import results
+from rodcorp.databases import fence, hosts, markers, results
 from rodcorp.databases.current import current_unit, open_now
-from rodcorp.databases.failures import Kind, Phase, classify
+from rodcorp.databases.failover import RETRIES, Tries, begin, heard, jitter, settle
+from rodcorp.databases.failures import Check, Failure, Kind, Phase, classify
 from rodcorp.databases.ids import NAMESPACE
-from rodcorp.databases.models import UnitMarker
-from rodcorp.databases.primary import MSSQL
-from rodcorp.databases.router import active_alias
+from rodcorp.databases.markers import AlreadyCommitted, HostUnknown
 from rodcorp.databases.sessions import drop
+from rodcorp.databases.sides import NO_EPOCH, Side, follow
 from rodcorp.databases.stamps import data_changed
-from rodcorp.errors import InvalidInput, KeyReused, RodCorpError
+from rodcorp.errors import InvalidInput, RodCorpError, Unavailable
 
 T = TypeVar("T")
 
 MAX_KEY_LENGTH = 200
 
-# How often a unit runs again on the same side before its caller hears of it.
-RETRIES = 3
+# What changes nothing; anything else a unit sends is taken for a write.
+_READS = ("SELECT", "SAVE", "RELEASE", "ROLLBACK", "WITH", "PRAGMA")
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +53,48 @@ class Unit:
     id: UUID
     operation: str
     actor: Actor
-    alias: str
+    side: Side
     now: datetime
+    # the unit in whose transaction this one runs
+    outer: "Unit | None" = None
+    # an attempt before this one may have been committed
+    may_be_second: bool = False
     # between the end of its work and the end of its transaction
     is_committing: bool = False
     is_marked: bool = False
+    has_written: bool = False
+    is_committed: bool = False
     result: Any = field(default=None, repr=False)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
+    changes: Any = field(default_factory=hashlib.sha256, repr=False)
+
+    @property
+    def alias(self) -> str:
+        return self.side.alias
+
+    @property
+    def is_nested(self) -> bool:
+        return self.outer is not None
+
+    @property
+    def outermost(self) -> "Unit":
+        return self.outer.outermost if self.outer else self
+
+    @property
+    def has_primary(self) -> bool:
+        """Whether there are two databases, so that this unit may be asked about, or repeated."""
+        return self.side.epoch != NO_EPOCH
+
+    @property
+    def changes_digest(self) -> str:
+        """Of the rows written so far: alike for two runs that did the same."""
+        return str(self.changes.hexdigest())
+
+    def note(self, *written: object) -> None:
+        """What is written, for the digest of this unit and of those around it."""
+        self.changes.update(repr(written).encode())
+        if self.outer and self.outer.id != self.id:
+            self.outer.note(*written)
 
     def new_id(self) -> UUID:
         return uuid5(self.id, str(next(self.numbers)))
@@ -83,10 +121,6 @@ class _DryRun(Exception):
     pass
 
 
-class _AlreadyCommitted(Exception):
-    pass
-
-
 def run_in_unit(
     fn: Callable[[Unit], T],
     *,
@@ -105,110 +139,188 @@ def run_in_unit(
     rows of an import or a replay. A dry run does everything, then undoes it.
 
     After a deadlock, a lock that took too long or a throttled request it runs again, at most three
-    times, so `fn` must not change what it was given. A commit that ends without an answer is asked
-    about by inserting the marker again; if the database does not answer, the error is raised.
+    times; when the primary is lost it runs again on the copy, under the same id. So `fn` must not
+    change what it was given. A commit that ends without an answer is asked about by inserting the
+    marker again. Raises `Unavailable` when no database can take it.
     """
     outer = current_unit()
     started = now or (outer.now if outer else timezone.now())
     unit_id = _unit_id(actor, operation, key, outer)
-
-    def begun() -> Unit:
-        alias = outer.alias if outer else active_alias()
-        return Unit(id=unit_id, operation=operation, actor=actor, alias=alias, now=started)
-
     body_hash = results.digest(body) if key else None
     if outer:
-        unit = begun()
+        unit = Unit(unit_id, operation, actor, outer.side, started, outer=outer)
         if outer.id == unit.id:
-            unit.numbers = outer.numbers
+            unit.numbers, unit.changes = outer.numbers, outer.changes
         return _run_once(fn, unit, body_hash, dry_run=dry_run)
-    return _run_until_known(lambda unit: _run_once(fn, unit, body_hash, dry_run=dry_run), begun)
+    return _run_until_known(
+        lambda unit: _run_once(fn, unit, body_hash, dry_run=dry_run),
+        lambda: Unit(unit_id, operation, actor, begin(), started),
+    )
 
 
 def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
-    """Run again, under the same id, what a deadlock or a wait for a lock has undone; and find out
-    about a commit that ended without an answer."""
+    """Run again, under the same id, what was not committed; and find out about a commit that ended
+    without an answer."""
+    tries = Tries()
     finished: list[T] = []
-    for attempt in itertools.count(1):
+    while True:
         unit = begun()
-        inside = transaction.get_connection(unit.alias).in_atomic_block
+        unit.may_be_second = bool(finished)
+        inside = connections[unit.alias].in_atomic_block
         try:
-            return run(unit)
+            result = run(unit)
         except RodCorpError:
             raise
-        except _AlreadyCommitted:
+        except AlreadyCommitted:
             # the attempt before was carried out after all, too late for its answer to be heard
             data_changed()
             return finished[-1]
         except Exception as error:
-            phase = Phase.COMMITTING if unit.is_committing else Phase.WRITING
-            failure = classify(error, phase)
-            can_ask = failure.kind is Kind.OUTCOME_UNKNOWN and unit.is_marked
-            if inside or attempt > RETRIES or not (can_ask or failure.kind is Kind.TRANSIENT):
-                raise
-            logger.warning("%s: %s after attempt %s", unit.operation, failure.code, attempt)
+            failed = error
+        else:
+            if unit.side.is_primary:
+                heard()
+            follow(unit.side)
+            return result
         # outside the `except`: the next error must not carry this one along
+        if inside:
+            raise failed
+        if isinstance(failed, HostUnknown):
+            try:
+                hosts.register()
+            except Exception as error:
+                failed = error
+            else:
+                continue
+        failure = classify(failed, Phase.COMMITTING if unit.is_committing else Phase.WRITING)
         if failure.drops_connection:
             drop(unit.alias)
-        if can_ask:
-            if unit.is_committing:
-                finished.append(unit.result)
-            if _was_committed(unit):
+        if failure.kind is Kind.OUTCOME_UNKNOWN and unit.is_committing and unit.is_marked:
+            finished.append(unit.result)
+            known = _was_committed(unit)
+            if known is True:
                 # Django's own callbacks are lost with the answer; the outbox sweep sends the jobs
                 data_changed()
+                follow(unit.side)
                 return finished[-1]
-        time.sleep(failure.wait_s or _jitter(attempt))
-    raise AssertionError("unreachable")
+            failure = known or Failure(
+                Kind.TRANSIENT, failure.code, if_it_persists=Kind.UNAVAILABLE
+            )
+        try:
+            starts_over = settle(failure, unit.side, tries)
+        except Unavailable as error:
+            if finished:
+                raise _unknown() from error
+            raise
+        if not starts_over:
+            raise failed
+        logger.warning("%s: runs again after %s", unit.operation, failure.code or failure.kind)
 
 
 def _run_once(fn: Callable[[Unit], T], unit: Unit, body_hash: str | None, *, dry_run: bool) -> T:
-    is_outermost = current_unit() is None
     token = open_now.set(unit)
     try:
         with transaction.atomic(using=unit.alias):
-            # SQL Server's commit can end without an answer; the marker is the way to ask
-            if body_hash or (is_outermost and unit.alias == MSSQL):
-                result = _marked(fn, unit, body_hash)
-            else:
-                result = fn(unit)
+            result = _run_in_transaction(fn, unit, body_hash)
             if dry_run:
                 raise _DryRun
-            if is_outermost:
-                unit.after_commit(data_changed)
+            if not unit.is_nested:
+                unit.after_commit(lambda: _committed(unit))
             unit.result = result
             unit.is_committing = True
     except _DryRun:
-        pass
-    except _AlreadyCommitted:
+        return result
+    except AlreadyCommitted:
         if body_hash is None:
             raise
-        stored: T = _stored_result(unit, body_hash)
+        stored: T = markers.stored_result(unit, body_hash)
         return stored
     finally:
         open_now.reset(token)
+    if not (unit.is_nested or unit.is_committed or connections[unit.alias].in_atomic_block):
+        # on SQL Server any error ends the transaction, whoever catches it
+        raise transaction.TransactionManagementError(
+            f"{unit.operation} caught a database error and went on; nothing of it was written."
+        )
     return result
 
 
-def _was_committed(unit: Unit) -> bool:
-    """Ask by inserting the marker again: unlike a look-up, it waits for a commit under way.
+def _run_in_transaction(fn: Callable[[Unit], T], unit: Unit, body_hash: str | None) -> T:
+    """The unit's work and its marker. A key's marker comes first, so that what was done already is
+    not done again; else the last statement does, with the digest of what was written."""
+    if not unit.has_primary:
+        if body_hash is None:
+            return fn(unit)
+        return _marked_first(fn, unit, body_hash)
+    connection = connections[unit.alias]
+    if unit.is_nested:
+        return fn(unit) if body_hash is None else _marked_first(fn, unit, body_hash)
+    if unit.side.is_copy:
+        fence.pass_through(connection, unit.side.epoch)
+    if body_hash is not None or unit.may_be_second:
+        return _marked_first(fn, unit, body_hash)
+    with connection.execute_wrapper(_noting_writes(unit)):
+        result = fn(unit)
+    if unit.has_written:
+        markers.insert(unit, None)
+        unit.is_marked = True
+    return result
 
-    Raises what the database says if it does not answer: then nobody knows.
+
+def _marked_first(fn: Callable[[Unit], T], unit: Unit, body_hash: str | None) -> T:
+    markers.insert(unit, body_hash)
+    unit.is_marked = True
+    result = fn(unit)
+    markers.finish(unit, result, with_result=body_hash is not None)
+    return result
+
+
+def _noting_writes(unit: Unit) -> Callable[..., Any]:
+    def note(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        if not unit.has_written and not sql.startswith(_READS):
+            unit.has_written = True
+        return execute(sql, parameters, many, context)
+
+    return note
+
+
+def _committed(unit: Unit) -> None:
+    unit.is_committed = True
+    data_changed()
+
+
+def _was_committed(unit: Unit) -> bool | Failure:
+    """Ask by inserting the marker again: unlike a look-up, it waits for a commit under way. A
+    failure if the database does not answer that either.
+
+    Raises `Unavailable` when the commit is still under way after a few waits: running the unit
+    elsewhere could then do it twice.
     """
-    try:
-        with transaction.atomic(using=unit.alias):
-            _marker(unit, None).save(force_insert=True, using=unit.alias)
-            raise _DryRun
-    except _DryRun:
-        return False
-    except Exception as error:
-        if classify(error, Phase.WRITING).kind is not Kind.DUPLICATE:
-            raise
-    return True
+    for attempt in range(1, RETRIES + 1):
+        try:
+            with transaction.atomic(using=unit.alias):
+                markers.insert(unit, None, guarded=False)
+                raise _DryRun
+        except _DryRun:
+            return False
+        except AlreadyCommitted:
+            return True
+        except Exception as error:
+            failed = error
+        failure = classify(failed, Phase.WRITING)
+        if failure.drops_connection:
+            drop(unit.alias)
+        if failure.kind is not Kind.TRANSIENT or failure.check is not Check.NONE:
+            return failure
+        time.sleep(failure.wait_s or jitter(attempt))
+    raise _unknown()
 
 
-def _jitter(attempt: int) -> float:
-    """Seconds: 10 to 20 ms, then twice that each time, so that two victims do not meet again."""
-    return (1.0 + secrets.randbelow(1000) / 1000) * 0.01 * float(2 ** (attempt - 1))
+def _unknown() -> Unavailable:
+    return Unavailable(
+        "SQL Server has not said whether this was carried out; repeated with the same key it is "
+        "carried out once."
+    )
 
 
 def _unit_id(actor: Actor, operation: str, key: str | None, outer: Unit | None) -> UUID:
@@ -217,37 +329,3 @@ def _unit_id(actor: Actor, operation: str, key: str | None, outer: Unit | None) 
     if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY_LENGTH:
         raise InvalidInput(f"key must be text of 1 to {MAX_KEY_LENGTH} characters.", field="key")
     return uuid5(NAMESPACE, json.dumps([str(actor.kind), actor.id, operation, key]))
-
-
-def _marked(fn: Callable[[Unit], T], unit: Unit, body_hash: str | None) -> T:
-    marker = _marker(unit, body_hash)
-    try:
-        marker.save(force_insert=True, using=unit.alias)
-    except IntegrityError as error:
-        raise _AlreadyCommitted from error
-    unit.is_marked = True
-    result = fn(unit)
-    if body_hash:
-        marker.result = json.dumps(results.encode(result))
-        marker.save(update_fields=["result"], using=unit.alias)
-    return result
-
-
-def _marker(unit: Unit, body_hash: str | None) -> UnitMarker:
-    return UnitMarker(
-        id=unit.id,
-        operation=unit.operation,
-        caller=f"{unit.actor.kind}:{unit.actor.id}"[:150],
-        body_hash=body_hash or "",
-        created_at=unit.now,
-    )
-
-
-def _stored_result(unit: Unit, body_hash: str | None) -> Any:
-    marker = UnitMarker.objects.using(unit.alias).get(pk=unit.id)
-    if marker.body_hash != body_hash:
-        raise KeyReused(
-            "This key was already used for another request; send a new key with a new request.",
-            field="key",
-        )
-    return results.decode(json.loads(marker.result or "null"), alias=unit.alias)

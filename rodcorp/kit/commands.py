@@ -8,7 +8,10 @@ from rich.console import Console
 from rich.progress import track
 
 from rodcorp.actors import Actor
-from rodcorp.databases.schema import aliases, is_behind
+from rodcorp.databases.configuration import LOCAL
+from rodcorp.databases.repeatable import run_repeatable
+from rodcorp.databases.schema import is_behind
+from rodcorp.databases.sides import active_alias
 from rodcorp.databases.units import run_in_unit
 from rodcorp.errors import RodCorpError
 
@@ -33,12 +36,16 @@ class RodCorpCommand(BaseCommand):
             )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if self.needs_schema and not options.get("skip_checks") and any(map(is_behind, aliases())):
-            raise CommandError("The databases are not up to date; run: manage.py migrate")
         try:
+            if self.needs_schema and not options.get("skip_checks"):
+                run_repeatable(self._require_schema)
             self.run(**options)
         except RodCorpError as error:
             raise CommandError(error.message) from error
+
+    def _require_schema(self) -> None:
+        if any(map(is_behind, (LOCAL, active_alias()))):
+            raise CommandError("The databases are not up to date; run: manage.py migrate")
 
     def run(self, **options: Any) -> None:
         raise NotImplementedError

@@ -18,9 +18,12 @@ from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 
+from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.current import current_unit
 from rodcorp.databases.ids import new_id
 from rodcorp.databases.models import OutboxMessage
+from rodcorp.databases.repeatable import run_repeatable
+from rodcorp.databases.sides import active_alias
 from rodcorp.kit.models import JobLease
 
 logger = logging.getLogger(__name__)
@@ -76,33 +79,38 @@ def enqueue(name: str, **arguments: Any) -> None:
 def send_outbox_message(message: OutboxMessage) -> None:
     """At least once: a crash between the two statements sends the message again."""
     _send(message.job, message.arguments)
-    OutboxMessage.objects.filter(pk=message.pk).delete()
+    OutboxMessage.objects.using(message._state.db).filter(pk=message.pk).delete()
 
 
 @job("kit.send_outbox", every=timedelta(minutes=1))
 def send_outbox() -> int:
-    """Send what this host committed but did not live to send."""
-    waiting = OutboxMessage.objects.filter(
-        host=socket.gethostname()[:100], created_at__lt=timezone.now() - timedelta(seconds=30)
-    ).order_by("created_at")
+    """Send what this host committed, on either side, but did not live to send."""
     sent = 0
-    for message in waiting[:1000]:
-        send_outbox_message(message)
-        sent += 1
+    for alias in dict.fromkeys([SQLITE, active_alias()]):
+        waiting = OutboxMessage.objects.using(alias).filter(
+            host=socket.gethostname()[:100], created_at__lt=timezone.now() - timedelta(seconds=30)
+        )
+        for message in waiting.order_by("created_at")[:1000]:
+            send_outbox_message(message)
+            sent += 1
     return sent
 
 
 def run_job(name: str, arguments: str) -> object:
     """What the worker calls."""
     declared = _known(name)
-    if declared.every is None:
+
+    def work() -> object:
         return declared.function(**json.loads(arguments))
+
+    if declared.every is None:
+        return run_repeatable(work)
     token = _take_lease(name)
     if token is None:
         logger.info("Job %s is still running elsewhere; this run is skipped.", name)
         return None
     try:
-        return declared.function(**json.loads(arguments))
+        return run_repeatable(work)
     finally:
         JobLease.objects.filter(name=name, token=token).delete()
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from django.db import models
 from simple_history.models import HistoricalRecords
 
+from rodcorp.databases.admission import admit
 from rodcorp.databases.fields import GuidField, UtcDateTimeField
 from rodcorp.databases.ids import new_id
 from rodcorp.databases.units import Unit, open_unit
@@ -109,6 +110,8 @@ def insert_many(rows: Sequence[M]) -> Sequence[M]:
     signed = isinstance(rows[0], SignedRow)
     if signed:
         _sign(rows, unit)
+    names = [field.attname for field in model._meta.concrete_fields]
+    _prepare("insert", rows, names, unit)
     if len(rows) == 1:
         rows[0].save(force_insert=True, using=unit.alias)
     else:
@@ -131,10 +134,14 @@ def change(row: M, **values: Any) -> M:
     if version := getattr(row, "version", None):
         matching = matching.filter(version=version)
         values["version"] = version + 1
-    if matching.update(**values) != 1:
-        raise Conflict("This was changed by somebody else meanwhile; read it again and repeat.")
+    before = {name: getattr(row, name) for name in values}
     for name, value in values.items():
         setattr(row, name, value)
+    _prepare("update", [row], list(values), unit)
+    if matching.update(**values) != 1:
+        for name, value in before.items():
+            setattr(row, name, value)
+        raise Conflict("This was changed by somebody else meanwhile; read it again and repeat.")
     _record([row], "~", unit)
     return row
 
@@ -144,6 +151,7 @@ def change_many(rows: Sequence[M], fields: Sequence[str]) -> None:
     if not rows:
         return
     unit = open_unit()
+    _prepare("update", rows, fields, unit)
     type(rows[0])._base_manager.using(unit.alias).bulk_update(rows, fields, batch_size=BATCH)
     _record(rows, "~", unit)
 
@@ -159,6 +167,7 @@ def delete_many(rows: Iterable[models.Model], *, refer_to_each_other: bool = Fal
     if not rows:
         return
     unit = open_unit()
+    _prepare("delete", rows, [], unit)
     _record(rows, "-", unit)
     model = type(rows[0])
     for start in range(0, len(rows), BATCH):
@@ -168,6 +177,20 @@ def delete_many(rows: Iterable[models.Model], *, refer_to_each_other: bool = Fal
             matching._raw_delete(unit.alias)
         else:
             matching.delete()
+
+
+def _prepare(
+    operation: str, rows: Sequence[models.Model], names: Sequence[str], unit: Unit
+) -> None:
+    """Where there are two databases: what is written must be the same on both."""
+    if not unit.has_primary:
+        return
+    if unit.side.is_copy and operation != "delete":
+        admit(rows, names)
+    fields: list[Any] = [rows[0]._meta.get_field(name) for name in names]
+    for row in rows:
+        written = [getattr(row, field.attname) for field in fields]
+        unit.note(operation, row._meta.db_table, str(row.pk), written)
 
 
 def _sign(rows: Iterable[models.Model], unit: Unit) -> None:

@@ -10,9 +10,9 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import check_password
 from django.db import models
-from django.utils import timezone
 
 from rodcorp.actors import ROLE_PERMISSIONS, Actor, ActorKind, Permission, Role
+from rodcorp.databases.current import unit_time
 from rodcorp.databases.fields import GuidField, KeyField, UtcDateTimeField
 from rodcorp.databases.ids import new_id
 from rodcorp.databases.units import open_unit
@@ -49,7 +49,7 @@ class User(AbstractBaseUser):
     )
     password = models.CharField(max_length=128, db_column="PasswordHash")
     is_active = models.BooleanField(default=True, db_column="IsActive")
-    date_joined = UtcDateTimeField(default=timezone.now, editable=False, db_column="DateJoined")
+    date_joined = UtcDateTimeField(default=unit_time, editable=False, db_column="DateJoined")
     last_login = UtcDateTimeField(null=True, blank=True, editable=False, db_column="LastLogin")
 
     history = History(table="PeopleUsersHistory", excluded_fields=["password", "last_login"])

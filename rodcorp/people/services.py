@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from rodcorp.actors import Actor, ActorKind, Permission, Role
 from rodcorp.databases.ids import natural_id
+from rodcorp.databases.repeatable import write_presence
 from rodcorp.databases.units import open_unit
 from rodcorp.errors import Conflict, InvalidInput, PermissionRefused
 from rodcorp.kit import rows, validation
@@ -95,7 +96,8 @@ def find_user(username: object) -> User:
 
 def note_login(sender: object, user: User, **kwargs: Any) -> None:
     """Presence, not a unit: when somebody last signed in."""
-    User.objects.filter(pk=user.pk).update(last_login=timezone.now())
+    now = timezone.now()
+    write_presence(lambda: User.objects.filter(pk=user.pk).update(last_login=now))
 
 
 def _checked(changes: UserChanges) -> dict[str, Any]:

@@ -4,15 +4,12 @@ once. Seen by the real driver, through the scripted endpoint."""
 import os
 
 import pytest
-from django.db import Error
 
 from agents.models import Agent
-from payroll.models import LedgerAccount, RodCoinsTransaction
-from rodcorp.databases import units
-from rodcorp.databases.models import UnitMarker
-from rodcorp.databases.primary import MSSQL
+from rodcorp.databases import failover
 from rodcorp.databases.stamps import data_stamp
 from rodcorp.databases.units import run_in_unit
+from rodcorp.errors import Unavailable
 from rodcorp.kit import rows
 
 try:
@@ -33,17 +30,15 @@ BREAKS = ["fin", "rst"]
 
 
 @pytest.fixture
-def server(django_db_blocker, monkeypatch):
-    """SQL Server as the company's database, played by the endpoint."""
+def server(tmp_path, django_db_blocker, monkeypatch):
+    """SQL Server as the company's database, played by the endpoint. There is no copy that may
+    stand in."""
+    from tests.sides.server import company_on_a_server
     from tests.tds.driver import register
-    from tests.tds.endpoint import Endpoint
-    from tests.tds.orm import create_tables, registered
 
     register()
-    monkeypatch.setattr(units.time, "sleep", lambda seconds: None)
-    with Endpoint() as endpoint, django_db_blocker.unblock(), registered(endpoint, MSSQL) as made:
-        history = Agent.history.model
-        create_tables(made, [UnitMarker, Agent, history, LedgerAccount, RodCoinsTransaction])
+    monkeypatch.setattr(failover.time, "sleep", lambda seconds: None)
+    with django_db_blocker.unblock(), company_on_a_server(tmp_path, monkeypatch) as endpoint:
         yield endpoint
 
 
@@ -99,7 +94,7 @@ def test_a_commit_that_hangs_and_is_carried_out_late_is_not_repeated(server, reg
 
 def test_when_nobody_answers_the_caller_hears_of_it_and_may_ask_again(server, register_agent):
     broken = server.fail("commit_after", "rst", times=1), server.fail("login", "rst")
-    with broken[0], broken[1], pytest.raises(Error):
+    with broken[0], broken[1], pytest.raises(Unavailable):
         register_agent(key="k")
     answer, runs = register_agent(key="k")
     assert (answer, runs, held(server)) == ("Ada", [], 1)

@@ -20,7 +20,8 @@ DEPARTMENTS = ("rodcorp", "agents", "payroll", "tasks")
 # Where rows may be written, and what for. Everything else calls one of these.
 WRITERS = {
     "rodcorp/kit/rows.py": "the functions services write through",
-    "rodcorp/databases/units.py": "markers",
+    "rodcorp/databases/markers.py": "markers",
+    "rodcorp/databases/hosts.py": "this host's row on the primary",
     "rodcorp/kit/jobs.py": "queue, outbox, leases",
     "agents/services/presence.py": "presence, which has no history",
     "agents/services/registry.py": "last seen at registration",

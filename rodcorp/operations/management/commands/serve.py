@@ -8,6 +8,8 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import CommandParser
 
+from rodcorp.databases.repeatable import run_repeatable
+from rodcorp.errors import Unavailable
 from rodcorp.kit.commands import RodCorpCommand
 from rodcorp.operations.start import start
 from rodcorp.operations.worker import Worker
@@ -30,7 +32,11 @@ class Command(RodCorpCommand):
     def run(self, **options: Any) -> None:
         host, port = options["host"], options["port"]
         start(say=self.say)
-        self._welcome(f"http://{host}:{port}/", self._make_sure_somebody_can_sign_in())
+        try:
+            password = self._make_sure_somebody_can_sign_in()
+        except Unavailable:
+            password = None  # `start` has said why
+        self._welcome(f"http://{host}:{port}/", password)
         # uvicorn raises the signals it caught once more when it is done; TERM then must not end
         # this process before the worker is stopped
         signal.signal(signal.SIGTERM, lambda *caught: sys.exit(0))
@@ -45,7 +51,8 @@ class Command(RodCorpCommand):
 
     def _make_sure_somebody_can_sign_in(self) -> str | None:
         """The new admin's password, to be shown this once; None if there is an admin."""
-        if User.objects.filter(role="admin", is_active=True).exists():
+        admins = User.objects.filter(role="admin", is_active=True)
+        if run_repeatable(admins.all().exists):
             return None
         password = settings.RODCORP_ADMIN_PASSWORD or secrets.token_urlsafe(12)
         create_user(actor=self.actor, username=ADMIN, password=password, role="admin")

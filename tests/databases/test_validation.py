@@ -1,0 +1,347 @@
+"""A database that was damaged, and what is told of it."""
+
+import sqlite3
+import time
+from contextlib import closing, contextmanager
+
+import pytest
+from django.core.management import call_command
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+
+from rodcorp.databases import journal, validation
+from rodcorp.databases.catalog.sqltext import default_value, meaning, type_name
+from rodcorp.databases.validation import validate
+from tests.databases.live import needs_server, settings_of_server
+
+pytestmark = pytest.mark.django_db
+
+REGISTRY = "GlobalAgentRegistry"
+
+
+@contextmanager
+def registered(alias, settings):
+    connections.settings[alias] = settings
+    try:
+        yield connections[alias]
+    finally:
+        connections[alias].close()
+        del connections[alias]
+        del connections.settings[alias]
+
+
+@pytest.fixture
+def scratch(django_db_blocker, tmp_path):
+    """A migrated file of one's own."""
+    settings = {**connections["sqlite"].settings_dict, "NAME": str(tmp_path / "scratch.db")}
+    with (
+        closing(sqlite3.connect(connections["sqlite"].settings_dict["NAME"])) as migrated,
+        closing(sqlite3.connect(settings["NAME"])) as copy,
+    ):
+        migrated.backup(copy)
+    with django_db_blocker.unblock(), registered("scratch", settings) as connection:
+        yield connection
+
+
+def run(connection, *statements):
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def remake(connection, table, old, new):
+    """Make a table anew with its statement changed; SQLite can change little in place."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sql FROM sqlite_master WHERE tbl_name = %s AND type IN ('table', 'index') "
+            "AND sql IS NOT NULL ORDER BY type DESC",
+            [table],
+        )
+        create, *indexes = [sql for [sql] in cursor.fetchall()]
+    assert old in create
+    run(connection, f'DROP TABLE "{table}"', create.replace(old, new), *indexes)
+
+
+@pytest.mark.parametrize("alias", ["sqlite", "local"])
+def test_a_migrated_database_has_no_difference(alias):
+    assert validate(alias) == []
+
+
+def test_it_asks_little_and_answers_at_once():
+    begun = time.monotonic()
+    with CaptureQueriesContext(connections["sqlite"]) as queries:
+        validate("sqlite")
+    assert len(queries) == 4
+    assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new", "about", "column", "expected", "found"),
+    [
+        (REGISTRY, '"Role" varchar(200) NULL, ', "", "column", "Role", "varchar(200)", "missing"),
+        (REGISTRY, "DEFAULT 'active' ", "", "default", "Status", "'active'", "missing"),
+        (REGISTRY, "DEFAULT 8888", "DEFAULT 80", "default", "CommunicationPort", "8888", "80"),
+        (REGISTRY, "(200)", "(20)", "type", "Role", "varchar(200)", "varchar(20)"),
+        (REGISTRY, "(45) NOT NULL", "(45) NULL", "null", "MachineIP", "NOT NULL", "NULL"),
+        (REGISTRY, "char(32) DEFAULT (lower(hex(randomblob(16))))", "char(32)",
+            "default", "AgentUUID", "(lower(hex(randomblob(16))))", "missing"),
+        (REGISTRY, " COLLATE NOCASE NOT NULL, \"ProjectID\"", ' NOT NULL, "ProjectID"',
+            "collation", "AgentName", "NOCASE", "none of its own"),
+        (REGISTRY, " PRIMARY KEY", "", "primary key", "AgentUUID", "AgentUUID", "missing"),
+        (REGISTRY, f'CONSTRAINT "{REGISTRY}_Project_Name" UNIQUE ("ProjectID", "AgentName"), ',
+            "", "unique", "", "(ProjectID, AgentName)", "missing"),
+        (REGISTRY, ", 'gemini'", "", "check", "",
+            "GlobalAgentRegistry_AIModel: \"AIModel\" IN ('claude', 'codex', 'qwen', 'gemini')",
+            "\"AIModel\" IN ('claude', 'codex', 'qwen')"),
+        ("PayrollMaster",
+            f' REFERENCES "{REGISTRY}" ("AgentUUID") DEFERRABLE INITIALLY DEFERRED',
+            "", "foreign key", "AgentUUID", "GlobalAgentRegistry.AgentUUID", "missing"),
+        ("AgentSkills", ' CHECK ("Level" >= 0)', "", "check", "", '"Level" >= 0', "missing"),
+        (REGISTRY, '"Team" ', '"Extra" text NOT NULL, "Team" ', "column", "Extra",
+            "NULL or a default, as it is no column of ours", "text NOT NULL"),
+    ],
+)  # fmt: skip
+def test_a_table_that_is_not_as_the_model_says_is_told(
+    scratch, table, old, new, about, column, expected, found
+):
+    remake(scratch, table, old, new)
+    [difference] = validate("scratch")
+    assert (difference.table, difference.about, difference.column) == (table, about, column)
+    assert (difference.expected, difference.found) == (expected, found)
+    assert difference.fix
+
+
+def test_a_missing_table_is_told_with_what_makes_it(scratch):
+    run(scratch, 'DROP TABLE "AgentSkillsHistory"')
+    [difference] = validate("scratch")
+    assert (difference.about, difference.table) == ("table", "AgentSkillsHistory")
+    run(scratch, *difference.fix.rstrip(";").split("; "))
+    assert validate("scratch") == []
+
+
+def test_a_missing_index_is_told_with_what_makes_it(scratch):
+    run(scratch, 'DROP INDEX "Agents_Team_Name"')
+    [difference] = validate("scratch")
+    assert (difference.about, difference.expected) == ("index", "(Team, AgentName)")
+    run(scratch, difference.fix)
+    assert validate("scratch") == []
+
+
+def test_a_missing_column_is_told_with_what_makes_it(scratch):
+    remake(scratch, REGISTRY, '"Specialization" varchar(300) NULL, ', "")
+    [difference] = validate("scratch")
+    run(scratch, difference.fix)
+    assert validate("scratch") == []
+
+
+def test_a_unique_index_without_its_condition_is_not_the_one(scratch):
+    run(
+        scratch,
+        'DROP INDEX "RodCoins_Reverses"',
+        'CREATE UNIQUE INDEX "other" ON "RodCoinsTransactions" ("ReversesUUID")',
+    )
+    [difference] = validate("scratch")
+    assert (difference.about, difference.column) == ("unique", "ReversesUUID")
+    assert difference.found == "no condition"
+    assert difference.fix.startswith("Drop other, then: CREATE UNIQUE INDEX")
+
+
+def test_names_and_wording_are_the_databases_own(scratch):
+    run(
+        scratch,
+        'DROP INDEX "Agents_Team_Name"',
+        'CREATE INDEX "theirs" ON "GlobalAgentRegistry" ("team", "AGENTNAME" DESC)',
+    )
+    remake(
+        scratch,
+        REGISTRY,
+        f'CONSTRAINT "{REGISTRY}_AIModel" CHECK ("AIModel" '
+        "IN ('claude', 'codex', 'qwen', 'gemini'))",
+        "CHECK ([AIModel]='gemini' OR [AIModel]='qwen' OR [AIModel]='codex' OR [AIModel]='claude')",
+    )
+    assert validate("scratch") == []
+
+
+def test_what_the_database_has_beyond_the_models_is_its_own(scratch):
+    run(
+        scratch,
+        'CREATE TABLE "Theirs" (a PRIMARY KEY)',
+        'ALTER TABLE "GlobalAgentRegistry" ADD COLUMN "Nickname" text',
+        """ALTER TABLE "GlobalAgentRegistry" ADD COLUMN "Rank" text NOT NULL DEFAULT 'none'""",
+        'CREATE INDEX "Theirs_Role" ON "GlobalAgentRegistry" ("Role")',
+    )
+    assert validate("scratch") == []
+
+
+def test_without_a_primary_no_trigger_is_missed(scratch, monkeypatch):
+    monkeypatch.setattr(validation, "SQLITE", "scratch")
+    assert validate("scratch") == []
+
+
+def test_the_copys_missing_triggers_are_told(scratch, monkeypatch):
+    monkeypatch.setattr(validation, "SQLITE", "scratch")
+    monkeypatch.setattr(validation, "has_primary", lambda: True)
+    journal.install(scratch)
+    assert validate("scratch") == []
+    run(scratch, 'DROP TRIGGER "rodcorp_update_GlobalAgentRegistry"')
+    [difference] = validate("scratch")
+    assert (difference.about, difference.table) == ("trigger", REGISTRY)
+    assert (difference.expected, difference.found) == (
+        "rodcorp_update_GlobalAgentRegistry",
+        "missing",
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("(GETDATE())", "(getdate())"),
+        ("(NEWID())", "(newid())"),
+        ("'active'", "(N'active')"),
+        ("8888", "((8888))"),
+        ("0.00", "((0))"),
+        ("0", "(CONVERT([bit],(0)))"),
+        ("(CAST('0.00' AS NUMERIC))", "0.0"),
+        ("CAST(5 AS decimal(3, 2))", "(CONVERT([decimal](3,2),(5.00)))"),
+    ],
+)
+def test_one_default_in_two_wordings_is_one(ours, theirs):
+    assert default_value(ours) == default_value(theirs)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("(1)+(2)", "1"), ("'active'", "'Active'"), ("getdate()", "getutcdate()"), ("'a)'", "('a')")],
+)
+def test_two_defaults_are_two(ours, theirs):
+    assert default_value(ours) != default_value(theirs)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("[A] BETWEEN 1 AND 10", "([a]>=(1) AND [a]<=(10))"),
+        ("[B] IN ('x', 'y')", "([B]=N'y' OR [B]=N'x')"),
+        ('(ISJSON ("B") = 1)', "(isjson([B])=(1))"),
+        ("NOT ([A] = [B])", "(NOT [A]=[B])"),
+        ("[B] = 'it''s [A]' -- [A]", "([B]='it''s [A]')"),
+    ],
+)
+def test_one_condition_in_two_wordings_is_one(ours, theirs):
+    assert meaning(ours, {"a", "b"}) == meaning(theirs, {"a", "b"})
+
+
+def test_types_have_one_name():
+    assert type_name("numeric(3, 2)") == type_name("DECIMAL(3,2)")
+    assert type_name("datetime2") == type_name("datetime2(7)") != type_name("datetime2(3)")
+
+
+# --- on a server ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def migrated(django_db_setup, django_db_blocker):
+    """The settings of the server's database, migrated."""
+    settings = settings_of_server()
+    with django_db_blocker.unblock(), registered("server", settings):
+        call_command("migrate", database="server", verbosity=0, skip_checks=True)
+    return settings
+
+
+@pytest.fixture
+def server(migrated, django_db_blocker):
+    """Under an alias of its own. Whatever a test changes is taken back: a server's DDL is part of
+    a transaction."""
+    with django_db_blocker.unblock(), registered("server", migrated) as connection:
+        connection.set_autocommit(False)
+        yield connection
+        connection.rollback()
+
+
+def differences_of(server):
+    """Without the conditions of indexes, if this server's catalogue does not tell them."""
+    run(server, "CREATE TABLE told (a INT)", "CREATE INDEX told ON told (a) WHERE a IS NOT NULL")
+    with server.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM sys.indexes WHERE filter_definition IS NOT NULL")
+        [tells] = cursor.fetchone()
+    run(server, "DROP TABLE told")
+    return [found for found in validate("server") if tells or found.found != "no condition"]
+
+
+def default_of(server, column):
+    """The name the server chose for it."""
+    with server.cursor() as cursor:
+        cursor.execute(
+            "SELECT k.name FROM sys.default_constraints k JOIN sys.columns c "
+            "ON c.object_id = k.parent_object_id AND c.column_id = k.parent_column_id "
+            "WHERE k.parent_object_id = OBJECT_ID(%s) AND c.name = %s",
+            [REGISTRY, column],
+        )
+        [name] = cursor.fetchone()
+    return name
+
+
+class TestOnAServer:
+    pytestmark = needs_server
+
+    def test_a_migrated_database_has_no_difference(self, server):
+        assert differences_of(server) == []
+
+    @pytest.mark.parametrize(
+        ("change", "about", "column"),
+        [
+            ("ALTER TABLE {} ALTER COLUMN Role nvarchar(300) NULL", "type", "Role"),
+            ("ALTER TABLE {} ALTER COLUMN MachineIP nvarchar(45) NULL", "null", "MachineIP"),
+            ("ALTER TABLE {} DROP COLUMN Specialization", "column", "Specialization"),
+            ("ALTER TABLE {} DROP CONSTRAINT GlobalAgentRegistry_Project_Name", "unique", ""),
+            ("ALTER TABLE {} DROP CONSTRAINT GlobalAgentRegistry_AIModel", "check", ""),
+            ("DROP INDEX Agents_LastSeen ON {}", "index", "LastSeen"),
+        ],
+    )
+    def test_damage_is_told_and_its_fix_mends_it(self, server, change, about, column):
+        run(server, change.format(REGISTRY))
+        [difference] = differences_of(server)
+        assert (difference.table, difference.about, difference.column) == (REGISTRY, about, column)
+        run(server, difference.fix)
+        assert differences_of(server) == []
+
+    def test_a_dropped_default_is_told_and_its_fix_mends_it(self, server):
+        name = default_of(server, "Status")
+        run(server, f"ALTER TABLE {REGISTRY} DROP CONSTRAINT [{name}]")
+        [difference] = differences_of(server)
+        assert (difference.about, difference.column) == ("default", "Status")
+        assert (difference.expected, difference.found) == ("'active'", "missing")
+        run(server, difference.fix)
+        assert differences_of(server) == []
+
+    def test_a_dropped_foreign_key_is_told_and_its_fix_mends_it(self, server):
+        with server.cursor() as cursor:
+            cursor.execute(
+                "SELECT name FROM sys.foreign_keys WHERE parent_object_id = OBJECT_ID(%s)",
+                ["PayrollMaster"],
+            )
+            [name] = cursor.fetchone()
+        run(server, f"ALTER TABLE PayrollMaster DROP CONSTRAINT [{name}]")
+        [difference] = differences_of(server)
+        assert (difference.about, difference.column) == ("foreign key", "AgentUUID")
+        run(server, difference.fix)
+        assert differences_of(server) == []
+
+    def test_a_column_that_would_refuse_our_rows_is_told(self, server):
+        run(server, f"ALTER TABLE {REGISTRY} ADD extra INT NOT NULL")
+        [difference] = differences_of(server)
+        assert (difference.column, difference.found) == ("extra", "int NOT NULL")
+
+    def test_a_dropped_table_is_told_and_its_fix_mends_it(self, server):
+        run(server, "DROP TABLE AgentSkillsHistory")
+        [difference] = differences_of(server)
+        assert (difference.about, difference.table) == ("table", "AgentSkillsHistory")
+        run(server, difference.fix)
+        assert differences_of(server) == []
+
+    def test_it_asks_little_and_answers_soon(self, server):
+        begun = time.monotonic()
+        with CaptureQueriesContext(server) as queries:
+            validate("server")
+        assert len(queries) == 4
+        assert time.monotonic() - begun < 2
