@@ -1,5 +1,5 @@
-"""Everything the web server serves: static files straight from the packages that bring them, and
-Django for the rest."""
+"""Everything the web server serves: static files straight from the packages that bring them,
+figures for Prometheus, and Django for the rest."""
 
 import os
 from importlib.util import find_spec
@@ -14,8 +14,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rodcorp.settings")
 _django = cast(ASGIApp, get_asgi_application())
 
 from django.apps import apps
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 
@@ -27,9 +30,14 @@ def _packages_with_static_files() -> list[str | tuple[str, str]]:
     ]
 
 
+def _metrics(request: Request) -> Response:
+    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
 application = Starlette(
     routes=[
         Mount("/static", StaticFiles(packages=_packages_with_static_files()), name="static"),
+        Route("/metrics", _metrics),
         Mount("/", _django),
     ]
 )

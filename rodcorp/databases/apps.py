@@ -11,9 +11,11 @@ class DatabasesConfig(AppConfig):
             checks,  # noqa: F401  registers them
             commands,
             journal,
+            metrics,
             sessions,
         )
 
         commands.default_to_active_database()
         journal.prepare()
+        metrics.register()
         sessions.prepare()

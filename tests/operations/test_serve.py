@@ -30,6 +30,7 @@ def test_it_answers_says_where_to_sign_in_and_stops_with_all_it_started(reposito
         assert address in said
         assert re.search(r"Sign in as admin, password: \S{12,}", said)
         assert status(address + "/static/unfold/css/styles.css") == 200
+        assert status(address + "/metrics") == 200
         group = worker_group(process)
         assert group != process.pid
 
