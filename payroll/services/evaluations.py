@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db.models import Count, Sum
 
 from agents.models import Agent
+from payroll.derived import mean_score
 from payroll.errors import EvaluatorNotFound
 from payroll.models import Evaluation
 from rodcorp.actors import Actor, Permission
@@ -35,7 +36,7 @@ def record_performance_evaluation(
         raise InvalidInput("Nobody evaluates themselves.", field="evaluator_uuid")
     kind, name = _evaluator(evaluator)
     past = Evaluation.objects.filter(agent=agent).aggregate(sum=Sum("score"), count=Count("pk"))
-    rating = _mean((past["sum"] or Decimal(0)) + checked, past["count"] + 1)
+    rating = mean_score((past["sum"] or Decimal(0)) + checked, past["count"] + 1)
     Agent.objects.filter(pk=agent.pk).update(performance_rating=rating)
     agent.performance_rating = rating
     return rows.insert(
@@ -60,8 +61,3 @@ def _evaluator(evaluator: UUID) -> tuple[str, str]:
     if agent := Agent.objects.filter(pk=evaluator).first():
         return "agent", agent.name
     raise EvaluatorNotFound(f"There is no user and no agent {evaluator}.", field="evaluator_uuid")
-
-
-def _mean(total: Decimal, count: int) -> Decimal:
-    # scores have two decimals; SQLite's sum of them is a float that may be off by an ulp
-    return (total.quantize(Decimal("0.01")) / count).quantize(Decimal("0.01"))

@@ -10,9 +10,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from agents.models import Agent
+from payroll.derived import earned
 from payroll.errors import AlreadyReversed, InsufficientFunds, TransactionNotFound
 from payroll.models import (
-    EARNING_TYPES,
     AccountKind,
     LedgerAccount,
     PayCycle,
@@ -357,10 +357,9 @@ def _move_totals(made: Sequence[RodCoinsTransaction]) -> None:
     for row in made:
         if row.agent_id is None:
             continue
-        if row.transaction_type in EARNING_TYPES:
-            totals[row.agent_id] += row.amount
-        elif row.reverses is not None and row.reverses.transaction_type in EARNING_TYPES:
-            totals[row.agent_id] -= row.amount
+        reversed_type = row.reverses.transaction_type if row.reverses else None
+        if amount := earned(row.amount, row.transaction_type, reversed_type):
+            totals[row.agent_id] += amount
     for agent_id in sorted(totals, key=str):
         Agent.objects.filter(pk=agent_id).update(
             total_rodcoins_earned=Coalesce(F("total_rodcoins_earned"), 0) + totals[agent_id]

@@ -63,8 +63,15 @@ _TABLES = (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         has_seen_primary INTEGER NOT NULL CHECK (has_seen_primary IN (0, 1)),
         complete_at REAL,
-        revision TEXT)""",
+        revision TEXT,
+        cursor INTEGER NOT NULL DEFAULT 0,
+        lease TEXT NOT NULL DEFAULT '')""",
     "INSERT OR IGNORE INTO rodcorp_copy (id, has_seen_primary) VALUES (1, 0)",
+    # rows of the primary that must wait until the journal is empty
+    """CREATE TABLE IF NOT EXISTS rodcorp_later (
+        table_name TEXT NOT NULL,
+        row_key TEXT NOT NULL,
+        PRIMARY KEY (table_name, row_key)) WITHOUT ROWID""",
 )
 
 # The engine's own rows on either side: they are neither journaled nor copied.
@@ -191,6 +198,18 @@ def entries(connection: BaseDatabaseWrapper, *, after: int = 0, limit: int = 1_0
             "SELECT sequence, unit, table_name, row_key, operation, base, base_version "
             "FROM rodcorp_journal WHERE sequence > %s ORDER BY sequence LIMIT %s",
             [after, limit],
+        )
+        return [_entry(row) for row in cursor.fetchall()]
+
+
+def later_entries(connection: BaseDatabaseWrapper, table: str, key: str, after: int) -> list[Entry]:
+    """What was journaled of one row after a sequence, in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sequence, unit, table_name, row_key, operation, base, base_version "
+            "FROM rodcorp_journal WHERE table_name = %s AND row_key = %s AND sequence > %s "
+            "ORDER BY sequence",
+            [table, key, after],
         )
         return [_entry(row) for row in cursor.fetchall()]
 

@@ -59,7 +59,7 @@ def insert(unit: "Unit", body_hash: str | None, *, guarded: bool = True) -> None
 
 def finish(unit: "Unit", result: Any, *, with_result: bool) -> None:
     """What a marker that was inserted first could not know yet."""
-    values = {"changes": unit.changes_digest}
+    values = {"changes": unit.changes_digest, "touched": unit.touched_rows}
     if with_result:
         values["result"] = json.dumps(results.encode(result))
     UnitMarker.objects.using(unit.alias).filter(pk=unit.id).update(**values)
@@ -83,6 +83,7 @@ def _marker(unit: "Unit", body_hash: str | None) -> UnitMarker:
         caller=f"{unit.actor.kind}:{unit.actor.id}"[:150],
         body_hash=body_hash or "",
         changes=unit.changes_digest,
+        touched=unit.touched_rows,
         created_at=unit.now,
     )
 

@@ -19,6 +19,8 @@ class UnitMarker(models.Model):
     result = models.TextField(null=True, db_column="Result")
     # of the rows the unit wrote: tells a second run that did the same from one that did not
     changes = models.CharField(max_length=64, default="", db_default="", db_column="ChangesDigest")
+    # the rows it wrote, as JSON, unless they were very many
+    touched = models.TextField(null=True, db_column="TouchedRows")
     created_at = UtcDateTimeField(db_column="CreatedAt")
 
     class Meta:
@@ -55,6 +57,53 @@ class Host(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Conflict(models.Model):
+    """What somebody was told was written and yet is not on the primary as it was written, and why.
+
+    A `conflict` is one row of a unit of which the rest was brought home; a `quarantine` is a row of
+    a unit of which nothing could be. The images are JSON, by column: before the unit, after it,
+    and what the primary had. The id is natural: (unit, table, row).
+    """
+
+    class Kind(models.TextChoices):
+        CONFLICT = "conflict"
+        QUARANTINE = "quarantine"
+
+    id = GuidField(primary_key=True, db_column="ConflictUUID")
+    kind = models.CharField(max_length=10, choices=Kind.choices, db_column="Kind")
+    unit = GuidField(db_column="UnitUUID")
+    host = GuidField(db_column="HostUUID")
+    operation = models.CharField(max_length=100, db_column="Operation")
+    caller = models.CharField(max_length=150, db_column="Caller")
+    table_name = models.CharField(max_length=128, db_column="TableName")
+    row_key = GuidField(db_column="RowKey")
+    # which rule decided, in words
+    rule = models.CharField(max_length=300, db_column="Rule")
+    # the columns whose value was not taken, separated by commas
+    lost = models.TextField(default="", db_default="", db_column="LostColumns")
+    base = models.TextField(null=True, db_column="BaseImage")
+    ours = models.TextField(null=True, db_column="OurImage")
+    theirs = models.TextField(null=True, db_column="TheirImage")
+    happened_at = UtcDateTimeField(db_column="HappenedAt")
+    recorded_at = UtcDateTimeField(db_column="RecordedAt")
+    resolved_at = UtcDateTimeField(null=True, db_column="ResolvedAt")
+    resolved_by = models.CharField(
+        max_length=100, default="", db_default="", db_column="ResolvedBy"
+    )
+    resolution = models.CharField(max_length=500, default="", db_default="", db_column="Resolution")
+
+    class Meta:
+        db_table = "SyncConflicts"
+        indexes = [
+            models.Index(fields=["resolved_at", "-recorded_at"], name="SyncConflicts_Open"),
+            models.Index(fields=["unit"], name="SyncConflicts_Unit"),
+            models.Index(fields=["-recorded_at"], name="SyncConflicts_RecordedAt"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} in {self.table_name}"
 
 
 class OutboxMessage(models.Model):

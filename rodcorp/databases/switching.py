@@ -19,7 +19,7 @@ LOCK_TIMEOUT_S = 10
 def to_copy(reason: str) -> State:
     """Make the copy the active side. Raises `Unavailable` if it may not stand in."""
     _require_primary_configured()
-    with _only_one():
+    with only_one():
         side = current()
         if not side.is_primary:
             raise Conflict("The copy is the active side already.")
@@ -32,7 +32,7 @@ def to_primary(reason: str) -> State:
     `Conflict` if something was: it has to be replayed first."""
     _require_primary_configured()
     modes = mode_file()
-    with _only_one():
+    with only_one():
         state = modes.read()
         if state.mode is Mode.PRIMARY:
             raise Conflict("SQL Server is the active side already.")
@@ -66,7 +66,7 @@ def _hand_over(epoch: int) -> None:
         fence.close(copy, epoch + 1)
 
 
-def _only_one() -> portalocker.Lock:
+def only_one() -> portalocker.Lock:
     return portalocker.Lock(
         settings.DATA_DIR / LOCK_FILE, "a", timeout=LOCK_TIMEOUT_S, check_interval=0.05
     )

@@ -39,6 +39,9 @@ T = TypeVar("T")
 
 MAX_KEY_LENGTH = 200
 
+# A marker lists the rows its unit wrote up to so many.
+MAX_TOUCHED = 500
+
 # What changes nothing; anything else a unit sends is taken for a write.
 _READS = ("SELECT", "SAVE", "RELEASE", "ROLLBACK", "WITH", "PRAGMA")
 
@@ -67,6 +70,7 @@ class Unit:
     result: Any = field(default=None, repr=False)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
     changes: Any = field(default_factory=hashlib.sha256, repr=False)
+    touched: dict[tuple[str, str], None] = field(default_factory=dict, repr=False)
 
     @property
     def alias(self) -> str:
@@ -90,11 +94,22 @@ class Unit:
         """Of the rows written so far: alike for two runs that did the same."""
         return str(self.changes.hexdigest())
 
-    def note(self, *written: object) -> None:
-        """What is written, for the digest of this unit and of those around it."""
-        self.changes.update(repr(written).encode())
+    def note(self, operation: str, table: str, key: object, values: object) -> None:
+        """What is written, for the marker of this unit and of those around it."""
+        self.changes.update(repr((operation, table, str(key), values)).encode())
+        self.touched[table, str(key)] = None
         if self.outer and self.outer.id != self.id:
-            self.outer.note(*written)
+            self.outer.note(operation, table, key, values)
+
+    @property
+    def touched_rows(self) -> str | None:
+        """The rows written, by table, as JSON; None if they are too many to list."""
+        if len(self.touched) > MAX_TOUCHED:
+            return None
+        listed: dict[str, list[str]] = {}
+        for table, key in self.touched:
+            listed.setdefault(table, []).append(key)
+        return json.dumps(listed)
 
     def new_id(self) -> UUID:
         return uuid5(self.id, str(next(self.numbers)))
@@ -151,6 +166,7 @@ def run_in_unit(
         unit = Unit(unit_id, operation, actor, outer.side, started, outer=outer)
         if outer.id == unit.id:
             unit.numbers, unit.changes = outer.numbers, outer.changes
+            unit.touched = outer.touched
         return _run_once(fn, unit, body_hash, dry_run=dry_run)
     return _run_until_known(
         lambda unit: _run_once(fn, unit, body_hash, dry_run=dry_run),

@@ -44,6 +44,16 @@ class Company:
         with self.link.open_for_a_look():
             return self.on(MSSQL, model, **values), self.on(SQLITE, model, **values)
 
+    @contextmanager
+    def writing_there(self):
+        """Somebody else's host, which has the primary: units in here are written there."""
+        side = sides.Side(MSSQL, 0)
+        before, failover.current = failover.current, lambda: side
+        try:
+            yield
+        finally:
+            failover.current = before
+
     def journal(self):
         return journal.entries(connections[SQLITE], limit=100_000)
 

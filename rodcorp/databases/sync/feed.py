@@ -1,0 +1,210 @@
+"""From the primary to the copy: each pull brings all that changed since the last one and is applied
+as one transaction.
+
+Rows that were written here and not replayed yet are left alone, and so are the parents they need;
+replay settles them. A pull that lost the race (another process feeds by now, or the cursor moved)
+is thrown away.
+"""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import connections, transaction
+
+from rodcorp.databases import eligibility, journal
+from rodcorp.databases.configuration import SQLITE
+from rodcorp.databases.stamps import data_changed
+from rodcorp.databases.sync.images import (
+    delete_from_copy,
+    fields_of,
+    key_of,
+    read_copy,
+    stored_key,
+    write_copy,
+)
+from rodcorp.databases.sync.rules import Rule, rules
+from rodcorp.databases.sync.source import ChangeSource, Pull, Versioned
+
+# SQLite takes more parameters than this in a statement, but not in old builds.
+_CHUNK = 500
+
+
+class FeedLost(Exception):
+    """Somebody else feeds this copy by now; what was pulled is thrown away."""
+
+
+class Feed:
+    """One for each copy: to make one ends the one before."""
+
+    def __init__(self, source: ChangeSource) -> None:
+        self.source = source
+        self._lease = secrets.token_hex(16)
+        with connections[SQLITE].cursor() as cursor:
+            cursor.execute("UPDATE rodcorp_copy SET lease = %s", [self._lease])
+
+    def pull(self) -> Pull:
+        """Bring what changed; everything, the first time. Raises `FeedLost`."""
+        cursor = self._cursor()
+        pulled = self.source.pull(cursor, rules().values())
+        self._apply(pulled, cursor, is_complete=cursor == 0)
+        return pulled
+
+    def reseed(self) -> Pull:
+        """Bring everything, and remove what the primary does not have."""
+        with connections[SQLITE].cursor() as cursor:
+            cursor.execute("UPDATE rodcorp_copy SET cursor = 0 WHERE lease = %s", [self._lease])
+        return self.pull()
+
+    def _cursor(self) -> int:
+        with connections[SQLITE].cursor() as cursor:
+            cursor.execute("SELECT cursor FROM rodcorp_copy WHERE lease = %s", [self._lease])
+            row = cursor.fetchone()
+        if row is None:
+            raise FeedLost
+        return int(row[0])
+
+    def _apply(self, pulled: Pull, expected: int, *, is_complete: bool) -> None:
+        connection = connections[SQLITE]
+        if not pulled and not is_complete and pulled.cursor == expected:
+            return
+        with transaction.atomic(using=SQLITE), journal.as_feed():
+            if self._cursor() != expected:
+                raise FeedLost
+            busy = _Busy()
+            for table, rule in rules().items():
+                _apply_rows(rule, pulled.rows.get(table, []), busy)
+            for table, rule in reversed(rules().items()):
+                gone = pulled.deleted.get(table, [])
+                if is_complete:
+                    _forget_unknown(rule, pulled.rows.get(table, []), busy)
+                _apply_deletions(rule, gone, busy)
+            if is_complete:
+                rebuild_derived(SQLITE)
+                eligibility.note_complete(connection)
+            with connection.cursor() as cursor:
+                cursor.execute("UPDATE rodcorp_copy SET cursor = %s", [pulled.cursor])
+        if pulled:
+            data_changed()
+
+
+class _Busy:
+    """Rows with changes that were not replayed, and the parents those need."""
+
+    def __init__(self) -> None:
+        with connections[SQLITE].cursor() as cursor:
+            cursor.execute("SELECT DISTINCT table_name, row_key FROM rodcorp_journal")
+            self._rows = {(table, key_of(key)) for table, key in cursor.fetchall()}
+        self._parents = set(self._needed()) if self._rows else set()
+
+    def __contains__(self, row: tuple[str, UUID]) -> bool:
+        return row in self._rows
+
+    def needs(self, table: str, key: UUID) -> bool:
+        return (table, key) in self._parents
+
+    def _needed(self) -> Iterable[tuple[str, UUID]]:
+        for table, rule in rules().items():
+            keys = [key for name, key in self._rows if name == table]
+            parents = [
+                field for field in fields_of(rule.model) if getattr(field, "db_constraint", False)
+            ]
+            for part in _chunks(keys) if parents else ():
+                for row in read_copy(rule.model, part).values():
+                    for field in parents:
+                        if row[field.attname] is not None:
+                            yield field.related_model._meta.db_table, row[field.attname]
+
+
+def _apply_rows(rule: Rule, pulled: Sequence[Versioned], busy: _Busy) -> None:
+    table = rule.model._meta.db_table
+    key = rule.model._meta.pk
+    assert key is not None
+    for part in _chunks(pulled):
+        known = versions(table, [row[key.attname] for _, row in part])
+        newer = [
+            (version, row)
+            for version, row in part
+            if (table, row[key.attname]) not in busy and version > known.get(row[key.attname], -1)
+        ]
+        rows = [row for _, row in newer]
+        if rule.append_only or rule.after_insert:
+            there = read_copy(rule.model, [row[key.attname] for row in rows])
+            new = [row for row in rows if row[key.attname] not in there]
+            write_copy(rule.model, new if rule.append_only else rows, but=rule.derived)
+            if rule.after_insert and new:
+                rule.after_insert(SQLITE, new)
+        else:
+            write_copy(rule.model, rows, but=rule.derived)
+        note_versions(table, [(row[key.attname], version) for version, row in newer])
+
+
+def _apply_deletions(rule: Rule, gone: Sequence[tuple[UUID, int]], busy: _Busy) -> None:
+    table = rule.model._meta.db_table
+    for part in _chunks(gone):
+        known = versions(table, [key for key, _ in part])
+        newer = [
+            (key, version)
+            for key, version in part
+            if (table, key) not in busy and version > known.get(key, -1)
+        ]
+        needed = [key for key, _ in newer if busy.needs(table, key)]
+        _later(table, needed)
+        delete_from_copy(rule.model, [key for key, _ in newer if key not in needed])
+        note_versions(table, [pair for pair in newer if pair[0] not in needed])
+
+
+def _forget_unknown(rule: Rule, pulled: Sequence[Versioned], busy: _Busy) -> None:
+    """What is here and not there, after everything was pulled."""
+    table, key = rule.model._meta.db_table, rule.model._meta.pk
+    assert key is not None
+    there = {row[key.attname] for _, row in pulled}
+    here = rule.model._base_manager.using(SQLITE).values_list("pk", flat=True)
+    unknown = [each for each in here if each not in there and (table, each) not in busy]
+    needed = [each for each in unknown if busy.needs(table, each)]
+    _later(table, needed)
+    delete_from_copy(rule.model, [each for each in unknown if each not in needed])
+
+
+def rebuild_derived(alias: str) -> None:
+    """All columns that follow from other rows, anew."""
+    for rule in rules().values():
+        if rule.rebuild:
+            rule.rebuild(alias)
+
+
+def versions(table: str, keys: Sequence[UUID]) -> dict[UUID, int]:
+    """The versions at which these rows, or their tombstones, are here."""
+    places = ", ".join(["%s"] * len(keys))
+    if not keys:
+        return {}
+    with connections[SQLITE].cursor() as cursor:
+        cursor.execute(
+            "SELECT row_key, version FROM rodcorp_versions "
+            f"WHERE table_name = %s AND row_key IN ({places})",
+            [table, *map(stored_key, keys)],
+        )
+        return {key_of(key): version for key, version in cursor.fetchall()}
+
+
+def note_versions(table: str, pairs: Iterable[tuple[UUID, int]]) -> None:
+    with connections[SQLITE].cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO rodcorp_versions (table_name, row_key, version) VALUES (%s, %s, %s) "
+            "ON CONFLICT (table_name, row_key) DO UPDATE SET version = excluded.version",
+            [(table, stored_key(key), version) for key, version in pairs],
+        )
+
+
+def _later(table: str, keys: Iterable[UUID]) -> None:
+    with connections[SQLITE].cursor() as cursor:
+        cursor.executemany(
+            "INSERT OR IGNORE INTO rodcorp_later (table_name, row_key) VALUES (%s, %s)",
+            [(table, stored_key(key)) for key in keys],
+        )
+
+
+def _chunks(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]

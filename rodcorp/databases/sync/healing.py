@@ -1,0 +1,119 @@
+"""The way home: the journal is replayed while writes go on, then its tail while the copy's write
+lock is held, and the primary is the active side again.
+
+Only the holder of the switch lock leads a host home. A link that breaks in between leads back to
+`fallback`; what was replayed stays replayed.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import connections, transaction
+
+from rodcorp.databases import fence, hosts, journal
+from rodcorp.databases.configuration import SQLITE
+from rodcorp.databases.mode import Mode
+from rodcorp.databases.sides import mode_file
+from rodcorp.databases.switching import only_one
+from rodcorp.databases.sync.replay import Replay
+from rodcorp.databases.sync.source import ChangeSource
+
+# The tail is replayed while nobody can write here, so it is short, and given up when it is not.
+TAIL_ESTIMATE_S = 0.1
+TAIL_DEADLINE_S = 0.15
+
+# Entries brought home at a time while writes go on, and while they do not.
+BATCH = 500
+TAIL_BATCH = 20
+
+# How often a tail that took too long is tried again before the way home is given up for now.
+TAIL_ATTEMPTS = 20
+
+logger = logging.getLogger(__name__)
+
+
+class _TooLong(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Healed:
+    """What the way home brought, and for how many seconds nobody could write at its end."""
+
+    units: int
+    conflicts: int
+    quarantined: int
+    frozen_s: float
+
+
+class Healer:
+    def __init__(
+        self, source: ChangeSource, *, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.source, self._clock = source, clock
+        # entries a second, measured
+        self._speed = 0.0
+
+    def heal(self, reason: str) -> Healed | None:
+        """Lead this host home. None if there is nothing to do, or if it was given up for now;
+        raises what the primary says when it is gone. Either way the mode is `fallback` again."""
+        modes = mode_file()
+        with only_one():
+            state = modes.read()
+            if state.mode is Mode.PRIMARY:
+                return None
+            if state.mode is Mode.FALLBACK:
+                if not modes.change(Mode.HEALING, state.epoch, reason):
+                    return None
+                state = modes.read()
+            try:
+                healed = self._lead_home(state.epoch)
+            except BaseException as error:
+                self._give_up(state.epoch, type(error).__name__)
+                raise
+            if healed is None:
+                self._give_up(state.epoch, "the tail stayed too long")
+                return None
+            modes.change(Mode.PRIMARY, state.epoch, reason)
+            return healed
+
+    def _give_up(self, epoch: int, why: str) -> None:
+        closed = fence.read(connections[SQLITE]) == (False, epoch + 1)
+        if not closed:
+            mode_file().change(Mode.FALLBACK, epoch, f"the way home was given up: {why}")
+
+    def _lead_home(self, epoch: int) -> Healed | None:
+        hosts.register()
+        hosts.raise_epoch(epoch)
+        replay = Replay(self.source, epoch)
+        for _ in range(TAIL_ATTEMPTS):
+            self._shorten(replay)
+            begun = self._clock()
+            try:
+                self._close(replay, epoch)
+            except _TooLong:
+                continue
+            frozen = self._clock() - begun
+            return Healed(replay.units, replay.conflicts, replay.quarantined, frozen)
+        return None
+
+    def _shorten(self, replay: Replay) -> None:
+        """Replay while writes go on, until what is left can be replayed while they do not."""
+        copy = connections[SQLITE]
+        while (left := journal.count(copy)) and left / max(self._speed, 1.0) > TAIL_ESTIMATE_S:
+            begun = self._clock()
+            replay.run(BATCH)
+            done = max(left, BATCH) - max(left - BATCH, 0)
+            self._speed = min(left, done) / max(self._clock() - begun, 1e-6)
+
+    def _close(self, replay: Replay, epoch: int) -> None:
+        """With the copy's write lock: the rest, then the fence. Nobody can write behind it."""
+        deadline = self._clock() + TAIL_DEADLINE_S
+        with transaction.atomic(using=SQLITE):
+            while journal.count(connections[SQLITE]):
+                replay.run_holding_the_copy(TAIL_BATCH)
+                if self._clock() > deadline:
+                    raise _TooLong
+            fence.close(connections[SQLITE], epoch + 1)

@@ -1,0 +1,385 @@
+"""From the copy to the primary: what was written here is brought home unit by unit, in the order in
+which it was committed, each unit as one transaction of the primary.
+
+A unit that cannot be applied is quarantined: its marker and its images go to the primary, so that
+its caller gets its answer and a person can see what was lost. Before entries leave the journal,
+every row they name is read again from the primary, so that a unit that lost leaves no ghost here.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from django.db import connections, transaction
+
+from rodcorp.databases import journal
+from rodcorp.databases.configuration import SQLITE
+from rodcorp.databases.failures import Kind, Phase, classify
+from rodcorp.databases.fence import Fenced
+from rodcorp.databases.journal import PRESENCE, Entry
+from rodcorp.databases.models import Conflict, Host, UnitMarker
+from rodcorp.databases.primary import MSSQL
+from rodcorp.databases.sides import mode_file
+from rodcorp.databases.sync import conflicts
+from rodcorp.databases.sync.conflicts import Finding
+from rodcorp.databases.sync.feed import note_versions
+from rodcorp.databases.sync.images import (
+    delete_from_copy,
+    from_copy,
+    key_of,
+    write_copy,
+)
+from rodcorp.databases.sync.merge import differing, is_unchanged, merge
+from rodcorp.databases.sync.rules import Row, Rule, rules
+from rodcorp.databases.sync.source import ChangeSource
+
+# Entries read at a time; a unit with more is read whole.
+PAGE = 500
+
+# How often a unit is tried again after an error that passes by itself, or after a race.
+RETRIES = 5
+
+MARKERS = UnitMarker._meta.db_table
+
+logger = logging.getLogger(__name__)
+
+
+class Raced(Exception):
+    """Somebody wrote a row on the primary between our reading it and our writing it."""
+
+
+@dataclass(frozen=True)
+class RowChange:
+    """What one unit did to one row: how it was before and after, None where it was not there."""
+
+    rule: Rule
+    key: UUID
+    base: Row | None
+    ours: Row | None
+
+    @property
+    def table(self) -> str:
+        return str(self.rule.model._meta.db_table)
+
+
+@dataclass
+class Work:
+    """One unit of the journal, and what it did."""
+
+    unit: str
+    entries: list[Entry]
+    changes: list[RowChange] = field(default_factory=list)
+
+    @property
+    def last(self) -> int:
+        return self.entries[-1].sequence
+
+
+class Replay:
+    """Brings a host's journal home, in the epoch in which it heals."""
+
+    def __init__(self, source: ChangeSource, epoch: int) -> None:
+        self.source, self.epoch = source, epoch
+        self.units = self.conflicts = self.quarantined = 0
+
+    def run(self, limit: int = PAGE) -> int:
+        """Bring home about so many entries; how many units that were. Raises `Fenced` when
+        another epoch has begun, and what the primary says when it is gone."""
+        done = self._replay(limit)
+        if done:
+            with transaction.atomic(using=SQLITE):
+                self._settle(done)
+        return len(done)
+
+    def run_holding_the_copy(self, limit: int = PAGE) -> int:
+        """The same inside the caller's transaction on the copy."""
+        done = self._replay(limit)
+        if done:
+            self._settle(done)
+        return len(done)
+
+    def _replay(self, limit: int) -> list[Work]:
+        done = []
+        for work in _units(limit):
+            if work.unit == PRESENCE:
+                self._bring_presence(work)
+            else:
+                self._bring(work)
+            done.append(work)
+            self.units += 1
+        return done
+
+    # --- one unit -------------------------------------------------------------------------------
+    def _bring(self, work: Work) -> None:
+        work.changes = list(_changes(work))
+        for attempt in range(1, RETRIES + 1):
+            try:
+                self._in_one_transaction(work, self._apply)
+                return
+            except (Fenced, Raced) as error:
+                failed: Exception = error
+            except Exception as error:
+                failed = error
+            if isinstance(failed, Fenced):
+                raise failed
+            if isinstance(failed, Raced) and attempt < RETRIES:
+                continue
+            failure = classify(failed, Phase.WRITING)
+            if failure.kind in (Kind.DUPLICATE, Kind.DATA):
+                reason = f"the primary refuses it ({failure.code})"
+                break
+            if failure.kind is Kind.TRANSIENT and attempt < RETRIES:
+                continue
+            raise failed
+        logger.error("A unit from the copy is quarantined: %s", reason)
+        self._in_one_transaction(work, lambda work, marker: self._quarantine(work, marker, reason))
+
+    def _in_one_transaction(self, work: Work, bring: Callable[[Work, UnitMarker], None]) -> None:
+        with transaction.atomic(using=MSSQL):
+            if self._is_here_already(work):
+                return
+            markers = _markers_of(work)
+            fresh = [marker for marker in markers if self._insert_marker(marker)]
+            outermost = next((each for each in markers if each.pk.hex == work.unit), None)
+            if outermost is None or outermost in fresh or not self._did_the_same(outermost):
+                bring(work, outermost or UnitMarker(pk=UUID(work.unit)))
+
+    def _is_here_already(self, work: Work) -> bool:
+        """Move the host's row on, which nobody of another epoch can; True after a crash between
+        the primary's commit and ours."""
+        mine = Host.objects.using(MSSQL).filter(pk=mode_file().host_id())
+        ours = mine.filter(epoch=self.epoch, replayed_sequence__lt=work.last)
+        if ours.update(replayed_sequence=work.last):
+            return False
+        if mine.filter(epoch=self.epoch).exists():
+            return True
+        raise Fenced
+
+    def _insert_marker(self, marker: UnitMarker) -> bool:
+        if UnitMarker.objects.using(MSSQL).filter(pk=marker.pk).exists():
+            return False
+        marker.save(force_insert=True, using=MSSQL)
+        return True
+
+    def _did_the_same(self, marker: UnitMarker) -> bool:
+        """An attempt on the primary was committed after all, and wrote what ours wrote."""
+        theirs = UnitMarker.objects.using(MSSQL).get(pk=marker.pk)
+        return theirs.changes == marker.changes
+
+    def _apply(self, work: Work, marker: UnitMarker) -> None:
+        findings: list[Finding] = []
+        order = list(rules())
+        present = [change for change in work.changes if change.ours is not None]
+        gone = [change for change in work.changes if change.ours is None]
+        for change in sorted(present, key=lambda change: order.index(change.table)):
+            findings += self._bring_row(change)
+        for change in sorted(gone, key=lambda change: -order.index(change.table)):
+            findings += self._bring_deletion(change)
+        if findings:
+            conflicts.record(marker, findings, Conflict.Kind.CONFLICT)
+            self.conflicts += len(findings)
+
+    def _bring_row(self, change: RowChange) -> Iterable[Finding]:
+        assert change.ours is not None
+        rule, ours = change.rule, change.ours
+        found = self.source.read(rule, [change.key]).get(change.key)
+        if found is None and change.base is not None:
+            # never turned into an insert
+            return [self._finding(change, "it was deleted on the primary")]
+        if found is None:
+            self._insert(rule, ours)
+            return []
+        version, theirs = found
+        if rule.append_only or change.base is None:
+            if lost := differing(rule, ours, theirs):
+                return [self._finding(change, "it was there already, and is other", lost, theirs)]
+            return []
+        verdict = merge(rule, change.base, ours, theirs)
+        values = {name: value for name, value in verdict.values.items() if theirs[name] != value}
+        if values and self.source.guarded(rule, change.key, version).update(**values) != 1:
+            raise Raced
+        return [self._finding(change, verdict.note, verdict.lost, theirs)] if verdict.lost else []
+
+    def _bring_deletion(self, change: RowChange) -> Iterable[Finding]:
+        rule = change.rule
+        found = self.source.read(rule, [change.key]).get(change.key)
+        if found is None or change.base is None:
+            return []
+        version, theirs = found
+        if not is_unchanged(rule, change.base, theirs):
+            return [
+                self._finding(
+                    change, "it was changed on the primary, and stays", frozenset(), theirs
+                )
+            ]
+        mine = self.source.guarded(rule, change.key, version)
+        # what others point at is retired; the database would refuse to delete it
+        done = mine.update(**rule.retire) if rule.retire else mine._raw_delete(MSSQL)
+        if done != 1:
+            raise Raced
+        return []
+
+    def _insert(self, rule: Rule, ours: Row) -> None:
+        row = dict(ours)
+        for field_ in rule.model._meta.concrete_fields:
+            if field_.attname in rule.derived and row[field_.attname] is not None:
+                row[field_.attname] = field_.get_default()
+        if rule.prepare:
+            row = rule.prepare(MSSQL, row)
+        rule.model(**row).save_base(force_insert=True, using=MSSQL, raw=True)
+        if rule.after_insert:
+            rule.after_insert(MSSQL, [row])
+
+    def _finding(
+        self,
+        change: RowChange,
+        note: str,
+        lost: frozenset[str] = frozenset(),
+        theirs: Row | None = None,
+    ) -> Finding:
+        return Finding(change.table, change.key, note, lost, change.base, change.ours, theirs)
+
+    def _quarantine(self, work: Work, marker: UnitMarker, reason: str) -> None:
+        conflicts.record(
+            marker,
+            [self._finding(change, reason) for change in work.changes],
+            Conflict.Kind.QUARANTINE,
+        )
+        self.quarantined += 1
+
+    def _bring_presence(self, work: Work) -> None:
+        """No unit: the later time stands."""
+        for entry in work.entries:
+            rule = rules()[entry.table]
+            key = key_of(entry.key)
+            stored = _stored(rule, entry.key)
+            found = self.source.read(rule, [key]).get(key)
+            if stored is None or found is None:
+                continue
+            ours, theirs = from_copy(rule.model, stored), found[1]
+            later = {
+                name: ours[name]
+                for name in rule.latest
+                if ours[name] is not None and (theirs[name] is None or ours[name] > theirs[name])
+            }
+            if later:
+                rule.model._base_manager.using(MSSQL).filter(pk=key).update(**later)
+
+    # --- and back -------------------------------------------------------------------------------
+    def _settle(self, done: Sequence[Work]) -> None:
+        """Make the copy's rows what the primary's became, and forget the entries."""
+        sequences = [entry.sequence for work in done for entry in work.entries]
+        with journal.as_feed():
+            journal.forget(connections[SQLITE], sequences)
+            touched = {(e.table, e.key) for work in done for e in work.entries}
+            for table, rule in rules().items():
+                keys = [key for name, key in touched if name == table]
+                self._refresh(rule, [key for key in keys if not _is_busy(table, key)])
+            if not journal.count(connections[SQLITE]):
+                self._settle_what_waited()
+
+    def _refresh(self, rule: Rule, keys: Sequence[str]) -> None:
+        if not keys:
+            return
+        wanted = [key_of(key) for key in keys]
+        found = self.source.read(rule, wanted)
+        before = rule.model._base_manager.using(SQLITE).filter(pk__in=wanted).count()
+        write_copy(rule.model, [row for _, row in found.values()], but=rule.derived)
+        gone = [key for key in wanted if key not in found]
+        delete_from_copy(rule.model, gone)
+        note_versions(
+            str(rule.model._meta.db_table), [(key, version) for key, (version, _) in found.items()]
+        )
+        if rule.rebuild and before != len(found):
+            # a row that counted here does not count there
+            rule.rebuild(SQLITE)
+
+    def _settle_what_waited(self) -> None:
+        with connections[SQLITE].cursor() as cursor:
+            cursor.execute("SELECT table_name, row_key FROM rodcorp_later")
+            waiting = cursor.fetchall()
+            cursor.execute("DELETE FROM rodcorp_later")
+        for table, rule in reversed(rules().items()):
+            self._refresh(rule, [key for name, key in waiting if name == table])
+
+
+def _units(limit: int) -> Iterator[Work]:
+    """Whole units from the beginning of the journal, about `limit` entries together."""
+    copy = connections[SQLITE]
+    entries = journal.entries(copy, limit=limit)
+    if len(entries) == limit:
+        entries += _rest_of(entries[-1])
+    for unit, group in groupby(entries, key=lambda entry: entry.unit):
+        yield Work(unit, list(group))
+
+
+def _rest_of(last: Entry) -> list[Entry]:
+    """The entries that still belong to the unit of this one."""
+    rest: list[Entry] = []
+    while more := journal.entries(
+        connections[SQLITE], after=rest[-1].sequence if rest else last.sequence, limit=PAGE
+    ):
+        for entry in more:
+            if entry.unit != last.unit:
+                return rest
+            rest.append(entry)
+    return rest
+
+
+def _changes(work: Work) -> Iterator[RowChange]:
+    """What the unit did to each row. The journal keeps only how rows were before, so the row as
+    the unit left it is the row as it is now, less what later units did."""
+    by_row: dict[tuple[str, str], list[Entry]] = {}
+    for entry in work.entries:
+        if entry.table != MARKERS:
+            by_row.setdefault((entry.table, entry.key), []).append(entry)
+    for (table, key), entries in by_row.items():
+        rule = rules()[table]
+        stored = _stored(rule, key)
+        for later in reversed(journal.later_entries(connections[SQLITE], table, key, work.last)):
+            stored = _before(later, stored)
+        ours = stored
+        for entry in reversed(entries):
+            stored = _before(entry, stored)
+        if stored is not None or ours is not None:
+            yield RowChange(rule, key_of(key), _image(rule, stored), _image(rule, ours))
+
+
+def _before(entry: Entry, after: dict[str, Any] | None) -> dict[str, Any] | None:
+    if entry.operation == "I":
+        return None
+    return {**(after or {}), **(entry.base or {})}
+
+
+def _image(rule: Rule, stored: dict[str, Any] | None) -> Row | None:
+    return None if stored is None else from_copy(rule.model, stored)
+
+
+def _stored(rule: Rule, key: str) -> dict[str, Any] | None:
+    """A row of the copy as it is stored."""
+    connection = connections[SQLITE]
+    quote = connection.ops.quote_name
+    table, column = rule.model._meta.db_table, str(rule.model._meta.pk.column)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {quote(table)} WHERE {quote(column)} = %s", [key])
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        return dict(zip([about[0] for about in cursor.description], row, strict=True))
+
+
+def _markers_of(work: Work) -> list[UnitMarker]:
+    keys = [key_of(entry.key) for entry in work.entries if entry.table == MARKERS]
+    return list(UnitMarker.objects.using(SQLITE).filter(pk__in=keys))
+
+
+def _is_busy(table: str, key: str) -> bool:
+    with connections[SQLITE].cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM rodcorp_journal WHERE table_name = %s AND row_key = %s LIMIT 1",
+            [table, key],
+        )
+        return cursor.fetchone() is not None

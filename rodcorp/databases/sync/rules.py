@@ -1,0 +1,105 @@
+"""What a department says about its tables: how rows written on both sides become one.
+
+Each department declares its rules in its `sync` module; a replicated model without a rule is an
+error at start. Names of columns are Django's (`attname`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from django.db import models
+from django.utils.module_loading import autodiscover_modules
+
+from rodcorp.databases.journal import replicated_models
+from rodcorp.databases.models import Conflict, UnitMarker
+
+# A row as Django reads it, by attname.
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of one row's change. `values` are written to the primary; of each column in
+    `lost` the copy's value is not, and a person is told. `note` says which rule decided."""
+
+    values: Row = field(default_factory=dict)
+    lost: frozenset[str] = frozenset()
+    note: str = ""
+
+
+# (base, ours, theirs) -> verdict, for an update of a row that is there on both sides
+Merge = Callable[[Row, Row, Row], Verdict]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`append_only`: inserted if absent, never changed; the primary's row stands.
+    `derived`: columns that follow from other rows; never copied, never merged.
+    `latest`: columns of which the later value stands.
+    `groups`: columns that only make sense together; merged as one.
+    `prepare`: changes a row of the copy before it is inserted on the given alias.
+    `after_insert`: applies rows that were really inserted to derived columns, on the given alias.
+    `rebuild`: makes the derived columns that follow from this table anew, on the given alias.
+    `merge`: instead of the column by column merge.
+    `retire`: instead of deleting a row others point at: the columns that say it is out of use.
+    """
+
+    model: type[models.Model]
+    append_only: bool = False
+    derived: frozenset[str] = frozenset()
+    latest: frozenset[str] = frozenset()
+    groups: tuple[frozenset[str], ...] = ()
+    after_insert: Callable[[str, Sequence[Row]], None] | None = None
+    prepare: Callable[[str, Row], Row] | None = None
+    rebuild: Callable[[str], None] | None = None
+    merge: Merge | None = None
+    retire: Mapping[str, Any] | None = None
+
+
+_RULES: dict[type[models.Model], Rule] = {
+    UnitMarker: Rule(UnitMarker, append_only=True),
+    Conflict: Rule(Conflict),
+}
+
+
+def declare(*rules: Rule) -> None:
+    """In a department's `sync` module."""
+    for rule in rules:
+        assert rule.model not in _RULES, f"two rules for {rule.model._meta.label}"
+        _RULES[rule.model] = rule
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """The rule of every replicated table, parents before those who point at them. Raises
+    `LookupError` for a model without one."""
+    autodiscover_modules("sync")
+    ordered = _parents_first(replicated_models())
+    return {model._meta.db_table: _rule_of(model) for model in ordered}
+
+
+def _rule_of(model: type[models.Model]) -> Rule:
+    if model in _RULES:
+        return _RULES[model]
+    if hasattr(model, "history_id"):
+        return Rule(model, append_only=True)
+    raise LookupError(f"{model._meta.label} has no rule in its department's sync module.")
+
+
+def _parents_first(wanted: Sequence[type[models.Model]]) -> list[type[models.Model]]:
+    ordered: list[type[models.Model]] = []
+
+    def visit(model: type[models.Model], under: tuple[type[models.Model], ...]) -> None:
+        if model in ordered or model in under or model not in wanted:
+            return
+        for each in model._meta.concrete_fields:
+            parent = each.related_model if getattr(each, "db_constraint", False) else None
+            if isinstance(parent, type):
+                visit(parent, (*under, model))
+        ordered.append(model)
+
+    for model in sorted(wanted, key=lambda model: model._meta.db_table):
+        visit(model, ())
+    return ordered

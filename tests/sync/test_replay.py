@@ -1,0 +1,336 @@
+"""From the copy to the primary."""
+
+import pytest
+from django.db import Error
+
+from agents.models import Agent, AgentSkill, Discussion
+from agents.services.discussions import post_message
+from agents.services.presence import heartbeat
+from agents.services.registry import register_agent
+from payroll.models import LedgerAccount, RodCoinsTransaction
+from payroll.services.ledger import award_rodcoins
+from rodcorp.databases import switching
+from rodcorp.databases.fence import Fenced
+from rodcorp.databases.models import Conflict, Host, UnitMarker
+from rodcorp.databases.sessions import drop
+from rodcorp.databases.sync import healing
+from rodcorp.databases.sync.healing import Healer
+from rodcorp.databases.sync.replay import Replay
+from rodcorp.databases.units import run_in_unit
+from rodcorp.kit import rows
+from tasks.services.creation import create_task
+from tasks.services.work import update_task_status
+from tests.sides.source import FileVersions
+
+MACHINE = {"machine_hostname": "h", "machine_ip": "127.0.0.1"}
+
+
+@pytest.fixture
+def ada(source, make_agent, system):
+    ada = make_agent("Ada", team="Core", skills={"python": 3})
+    award_rodcoins(actor=system, agent=ada, amount=10, description="x", transaction_type="earned")
+    return ada
+
+
+@pytest.fixture
+def away(company, ada, feed):
+    """The copy is filled, and active."""
+    switching.to_copy("test")
+    return company
+
+
+@pytest.fixture
+def home(source):
+    def heal():
+        return Healer(source).heal("test")
+
+    return heal
+
+
+def change(agent_id, **values):
+    """Somebody changes the agent on the primary."""
+    Agent.objects.using("mssql").filter(pk=agent_id).update(**values)
+
+
+def edit(system, **values):
+    """Somebody changes Ada where this host writes."""
+    run_in_unit(
+        lambda unit: rows.change(Agent.objects.get(name="Ada"), **values),
+        actor=system,
+        operation="edit",
+    )
+
+
+def theirs(model=Agent, **values):
+    return model._base_manager.using("mssql").get(**values)
+
+
+def test_an_empty_journal_leads_straight_home(away, home, same):
+    healed = home()
+    assert healed.units == 0
+    assert away.mode == "primary"
+
+
+def test_what_was_written_here_is_there_and_the_journal_is_empty(away, home, same, system, ada):
+    post_message(actor=system, agent=ada, topic="t", message="m")
+    award_rodcoins(actor=system, agent=ada, amount=5, description="x", transaction_type="bonus")
+    task = create_task(actor=system, agent=ada, description="d")
+    update_task_status(actor=system, task=task, status="completed")
+    healed = home()
+    assert healed.units == 4
+    assert healed.conflicts == healed.quarantined == 0
+    assert away.mode == "primary"
+    assert away.journal() == []
+    same()
+
+
+def test_balances_add_up_from_both_sides(away, home, same, system, ada):
+    award_rodcoins(actor=system, agent=ada, amount=5, description="x", transaction_type="earned")
+    with away.writing_there():
+        award_rodcoins(
+            actor=system, agent=ada, amount=7, description="y", transaction_type="earned"
+        )
+    home()
+    wallet = LedgerAccount.objects.using("mssql").get(agent=ada, kind="wallet")
+    assert wallet.balance == 22
+    assert theirs().total_rodcoins_earned == 22
+
+
+def test_markers_come_home_with_their_answers(away, home, system, ada):
+    first = award_rodcoins(
+        actor=system, agent=ada, amount=5, description="x", transaction_type="earned", key="k"
+    )
+    home()
+    again = award_rodcoins(
+        actor=system, agent=ada, amount=5, description="x", transaction_type="earned", key="k"
+    )
+    assert first.pk == again.pk
+    assert away.on("mssql", RodCoinsTransaction) == 2
+
+
+def test_columns_that_only_one_side_changed_are_that_sides(away, home, same, system, ada):
+    edit(system, team="Ours")
+    change(ada.pk, role="Theirs")
+    home()
+    assert (theirs().team, theirs().role) == ("Ours", "Theirs")
+    assert away.on("mssql", Conflict) == 0
+
+
+def test_a_column_both_sides_changed_is_the_primarys_and_a_person_is_told(
+    away, home, system, ada, feed, same
+):
+    edit(system, team="Ours", role="Ours")
+    change(ada.pk, team="Theirs")
+    home()
+    assert (theirs().team, theirs().role) == ("Theirs", "Ours")
+    conflict = theirs(Conflict)
+    assert (conflict.table_name, conflict.lost) == ("GlobalAgentRegistry", "team")
+    assert "Ours" in conflict.ours
+    assert "Theirs" in conflict.theirs
+    assert "Core" in conflict.base
+    feed.pull()
+    same()
+
+
+def test_the_same_change_on_both_sides_is_no_conflict(away, home, system, ada):
+    edit(system, team="Same")
+    change(ada.pk, team="Same")
+    home()
+    assert away.on("mssql", Conflict) == 0
+
+
+def test_a_row_that_came_back_to_what_it_was_counts_as_unchanged(away, home, system, ada):
+    edit(system, team="Ours")
+    change(ada.pk, team="Theirs")
+    change(ada.pk, team="Core")
+    home()
+    assert theirs().team == "Ours"
+    assert away.on("mssql", Conflict) == 0
+
+
+def test_a_second_unit_on_the_same_row_begins_from_the_first(away, home, system, ada, same):
+    edit(system, team="One")
+    edit(system, team="Two")
+    home()
+    assert theirs().team == "Two"
+    assert away.on("mssql", Conflict) == 0
+
+
+def test_a_deletion_comes_home(away, home, same, system, ada):
+    register_agent(actor=system, name="Ada", skills={}, **MACHINE)
+    home()
+    assert away.on("mssql", AgentSkill) == 0
+    same()
+
+
+def test_a_row_that_was_made_and_deleted_here_is_made_and_deleted_there(
+    away, home, same, system, ada
+):
+    register_agent(actor=system, name="Ada", skills={"go": 1}, **MACHINE)
+    register_agent(actor=system, name="Ada", skills={}, **MACHINE)
+    home()
+    assert away.on("mssql", AgentSkill) == 0
+    same()
+
+
+def test_an_update_beats_a_deletion(away, home, same, system, ada, feed):
+    register_agent(actor=system, name="Ada", skills={}, **MACHINE)
+    AgentSkill.objects.using("mssql").update(level=9)
+    home()
+    assert theirs(AgentSkill).level == 9
+    assert "stays" in theirs(Conflict).rule
+    feed.pull()
+    same()
+
+
+def test_an_update_of_what_was_deleted_there_inserts_nothing(away, home, same, system, ada, feed):
+    register_agent(actor=system, name="Ada", skills={"python": 7}, **MACHINE)
+    AgentSkill.objects.using("mssql").all().delete()
+    home()
+    assert away.on("mssql", AgentSkill) == 0
+    assert theirs(Conflict).rule == "it was deleted on the primary"
+    feed.pull()
+    same()
+
+
+def test_two_sides_that_made_the_same_thing_made_one_row(away, home, same, system, feed):
+    register_agent(actor=system, name="Grace", team="One", **MACHINE)
+    with away.writing_there():
+        register_agent(actor=system, name="GRACE", team="One", **MACHINE)
+    home()
+    assert away.on("mssql", Agent) == 2
+
+
+def test_a_unit_that_was_committed_there_after_all_is_not_applied_again(
+    company, ada, feed, home, same, system
+):
+    company.link.fail("commit_after", "reset", cuts=True)
+    award_rodcoins(actor=system, agent=ada, amount=5, description="x", transaction_type="earned")
+    assert company.mode == "fallback"
+    company.link.mend()
+    home()
+    assert company.on("mssql", RodCoinsTransaction) == 2
+    assert LedgerAccount.objects.using("mssql").get(agent=ada, kind="wallet").balance == 15
+    assert company.on("mssql", Conflict) == 0
+    feed.pull()
+    same()
+
+
+def test_what_the_primary_refuses_is_quarantined_with_its_marker_and_the_rest_goes_on(
+    away, home, system, ada, feed, same
+):
+    """Somebody there took the name under another key."""
+    register_agent(actor=system, name="Grace", **MACHINE)
+    Agent.objects.using("mssql").create(name="Grace", project="default", **MACHINE)
+    post_message(actor=system, agent=ada, topic="t", message="m")
+    healed = home()
+    assert healed.quarantined == 1
+    conflict = theirs(Conflict, table_name="GlobalAgentRegistry")
+    assert conflict.kind == "quarantine"
+    assert "Grace" in conflict.ours
+    assert UnitMarker.objects.using("mssql").filter(pk=conflict.unit).exists()
+    assert away.on("mssql", Discussion) == 1
+    feed.pull()
+    same()
+
+
+def test_what_depends_on_a_quarantined_unit_is_quarantined_too(away, home, system, feed, same):
+    grace = register_agent(actor=system, name="Grace", **MACHINE)
+    Agent.objects.using("mssql").create(name="Grace", project="default", **MACHINE)
+    award_rodcoins(actor=system, agent=grace, amount=5, description="x", transaction_type="bonus")
+    healed = home()
+    assert healed.quarantined == 2
+    feed.pull()
+    same()
+    assert away.on("sqlite", RodCoinsTransaction) == 1
+
+
+def test_presence_keeps_the_later_time(away, home, system, ada):
+    seen = heartbeat(actor=system, agent=ada)
+    home()
+    assert theirs().last_seen == seen
+
+
+def test_presence_that_is_older_changes_nothing(away, home, system, ada):
+    heartbeat(actor=system, agent=ada)
+    change(ada.pk, last_seen="2030-01-01T00:00:00Z")
+    home()
+    assert theirs().last_seen.year == 2030
+
+
+def test_a_link_that_breaks_on_the_way_home_leads_back_and_loses_nothing(
+    away, home, same, system, ada
+):
+    for number in range(5):
+        post_message(actor=system, agent=ada, topic="t", message=f"m{number}")
+    away.link.fail("commit_before", "reset", after=2)
+    with pytest.raises(Error):
+        home()
+    assert away.mode == "fallback"
+    drop("mssql")
+    home()
+    assert away.on("mssql", Discussion) == 5
+    same()
+
+
+def test_a_crash_between_the_two_commits_applies_nothing_twice(
+    away, home, same, system, ada, monkeypatch
+):
+    award_rodcoins(actor=system, agent=ada, amount=5, description="x", transaction_type="bonus")
+    monkeypatch.setattr(Replay, "_settle", _die)
+    with pytest.raises(RuntimeError):
+        home()
+    monkeypatch.undo()
+    assert away.mode == "fallback"
+    again = Healer(FileVersions()).heal("test")
+    assert again.conflicts == 0
+    assert away.on("mssql", RodCoinsTransaction) == 2
+    assert LedgerAccount.objects.using("mssql").get(agent=ada, kind="wallet").balance == 15
+    same()
+
+
+def _die(self, done):
+    raise RuntimeError("killed")
+
+
+def test_writes_go_on_while_the_journal_is_replayed(away, source, same, system, ada, monkeypatch):
+    monkeypatch.setattr(healing, "BATCH", 5)
+    for number in range(10):
+        post_message(actor=system, agent=ada, topic="t", message=f"m{number}")
+    run = healing.Replay.run
+    written = []
+
+    def run_and_write(self, limit):
+        if len(written) < 3:
+            written.append(1)
+            post_message(actor=system, agent=ada, topic="t", message=f"w{len(written)}")
+        return run(self, limit)
+
+    monkeypatch.setattr(healing.Replay, "run", run_and_write)
+    assert Healer(source).heal("test").units == 10 + len(written) > 10
+    assert away.on("mssql", Discussion) == 10 + len(written)
+    same()
+
+
+def test_a_tail_that_takes_too_long_gives_the_lock_up(away, source, system, ada, monkeypatch):
+    monkeypatch.setattr(healing, "TAIL_DEADLINE_S", -1.0)
+    monkeypatch.setattr(healing, "TAIL_ESTIMATE_S", 1_000.0)
+    post_message(actor=system, agent=ada, topic="t", message="m")
+    assert Healer(source).heal("test") is None
+    assert away.mode == "fallback"
+    post_message(actor=system, agent=ada, topic="t", message="m2")
+
+
+def test_the_primary_knows_how_far_the_journal_was_replayed(away, home, system, ada):
+    post_message(actor=system, agent=ada, topic="t", message="m")
+    last = away.journal()[-1].sequence
+    home()
+    assert Host.objects.using("mssql").get().replayed_sequence == last
+
+
+def test_an_older_epoch_brings_nothing_home(away, source, system, ada):
+    post_message(actor=system, agent=ada, topic="t", message="m")
+    Host.objects.using("mssql").update(epoch=99)
+    with pytest.raises(Fenced):
+        Replay(source, 3).run()
+    assert away.on("mssql", Discussion) == 0
