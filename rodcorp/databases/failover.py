@@ -76,10 +76,13 @@ def heard() -> None:
     _news.arrived()
 
 
-def begin() -> Side:
+def begin(*, writes: bool = False) -> Side:
     """The side to begin on. A primary that was silent for a while is asked first, and left if it
-    does not answer twice; raises `Unavailable` if the copy may not stand in."""
+    does not answer twice; raises `Unavailable` if the copy may not stand in, and to who `writes`
+    while this host is stopped."""
     side = current()
+    if writes and side.epoch and (why := mode_file().read().stopped):
+        raise Unavailable(f"Nothing is written until a person has looked: {why}", retry_after_s=60)
     if not side.is_primary or _news.is_fresh():
         return side
     if knock().is_good or (answer := knock()).is_good:

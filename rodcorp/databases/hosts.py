@@ -14,10 +14,24 @@ from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.sides import mode_file
 
 
+class Restored(Exception):
+    """The primary is not the one this host wrote to last; nothing is written any more."""
+
+
+def stop(why: str) -> Restored:
+    """Stop this host, because of what its primary says; to be raised."""
+    mode_file().stop(f"{why}.")
+    return Restored(why)
+
+
 def register() -> None:
-    """Make sure the primary knows this host, and this host that it has seen the primary."""
+    """Make sure the primary knows this host, and this host that it has seen the primary. Raises
+    `Restored` if it knew it once."""
     modes = mode_file()
     now = timezone.now()
+    known = Host.objects.using(MSSQL).filter(pk=modes.host_id()).exists()
+    if not known and modes.beacons() != ("", ""):
+        raise stop("SQL Server does not know this host any more; it may have been restored")
     Host.objects.using(MSSQL).get_or_create(
         pk=modes.host_id(),
         defaults={

@@ -42,12 +42,14 @@ ALLOWED = frozenset(
 
 
 class State(NamedTuple):
-    """`since` is in seconds since 1970."""
+    """`since` is in seconds since 1970. `stopped` says why nothing may be written at all, until a
+    person has looked; empty, as a rule."""
 
     mode: Mode
     epoch: int
     since: float
     reason: str
+    stopped: str
 
 
 class Switch(NamedTuple):
@@ -73,23 +75,28 @@ CREATE TABLE IF NOT EXISTS mode (
     mode TEXT NOT NULL CHECK (mode IN ('primary', 'fallback', 'healing')),
     epoch INTEGER NOT NULL,
     since REAL NOT NULL,
-    reason TEXT NOT NULL
+    reason TEXT NOT NULL,
+    stopped TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS switches (
     epoch INTEGER PRIMARY KEY, before TEXT NOT NULL, mode TEXT NOT NULL, at REAL NOT NULL,
     reason TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS host (id TEXT NOT NULL, has_seen_primary INTEGER NOT NULL);
-INSERT INTO host SELECT '{{}}', 0 WHERE NOT EXISTS (SELECT 1 FROM host);
-CREATE TRIGGER IF NOT EXISTS switched AFTER UPDATE ON mode BEGIN
+CREATE TABLE IF NOT EXISTS host (
+    id TEXT NOT NULL, has_seen_primary INTEGER NOT NULL,
+    beacon TEXT NOT NULL, beacon_before TEXT NOT NULL
+);
+INSERT INTO host SELECT '{{}}', 0, '', '' WHERE NOT EXISTS (SELECT 1 FROM host);
+CREATE TRIGGER IF NOT EXISTS switched AFTER UPDATE OF epoch ON mode BEGIN
     INSERT INTO switches VALUES (new.epoch, old.mode, new.mode, new.since, new.reason);
     DELETE FROM switches WHERE epoch <= new.epoch - {HISTORY_LENGTH};
 END;
-CREATE TRIGGER IF NOT EXISTS only_forward BEFORE UPDATE ON mode WHEN new.epoch <= old.epoch BEGIN
+CREATE TRIGGER IF NOT EXISTS only_forward
+BEFORE UPDATE OF epoch ON mode WHEN new.epoch <= old.epoch BEGIN
     SELECT RAISE(ABORT, 'the epoch only grows');
 END;
 """  # noqa: S608  a number of our own
-_READ = "SELECT mode, epoch, since, reason FROM mode"
+_READ = "SELECT mode, epoch, since, reason, stopped FROM mode"
 _CHANGE = (
     "UPDATE mode SET mode = ?, epoch = epoch + 1, since = ?, reason = ? "
     "WHERE epoch = ? AND mode = ?"
@@ -111,7 +118,7 @@ class ModeFile:
 
     def read(self) -> State:
         row = self._connection().execute(_READ).fetchone()
-        return State(Mode(row[0]), row[1], row[2], row[3])
+        return State(Mode(row[0]), *row[1:])
 
     def change(self, to: Mode, expected_epoch: int, reason: str) -> bool:
         """Whether this call made the switch. False: somebody else did one first; read again."""
@@ -141,6 +148,30 @@ class ModeFile:
 
     def note_primary_seen(self) -> None:
         self._connection().execute("UPDATE host SET has_seen_primary = 1")
+
+    def stop(self, why: str) -> None:
+        """Nothing is written on either side from now on."""
+        self._connection().execute("UPDATE mode SET stopped = ?", [why[:REASON_LENGTH]])
+
+    def resume(self) -> None:
+        self._connection().execute("UPDATE mode SET stopped = ''")
+
+    def beacons(self) -> tuple[str, str]:
+        """The word this host wrote to the primary last, and the one before; the last may not have
+        arrived. Empty at first."""
+        row = self._connection().execute("SELECT beacon, beacon_before FROM host").fetchone()
+        return row[0], row[1]
+
+    def note_beacon(self, word: str) -> None:
+        """Before it is written."""
+        self._connection().execute("UPDATE host SET beacon_before = beacon, beacon = ?", [word])
+
+    def confirm_beacon(self) -> None:
+        """It was written, so the one before does not count any more."""
+        self._connection().execute("UPDATE host SET beacon_before = beacon")
+
+    def forget_beacons(self) -> None:
+        self._connection().execute("UPDATE host SET beacon = '', beacon_before = ''")
 
     def record_probe(self, *, is_good: bool) -> None:
         """In a file beside, written without a lock: probes are many, and readers of the mode must
@@ -183,7 +214,7 @@ class ModeFile:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name='mode'").fetchone():
             connection.executescript(_SCHEMA.format(uuid4()))
             connection.execute(
-                "INSERT OR IGNORE INTO mode VALUES (1, ?, ?, ?, 'the file was made')",
+                "INSERT OR IGNORE INTO mode VALUES (1, ?, ?, ?, 'the file was made', '')",
                 (*self._first, time.time()),
             )
             connection.execute("COMMIT")

@@ -1,5 +1,6 @@
 """Where the company's data is, and how the two databases stand: the truth, from any process."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from rodcorp.databases.failover import look
 from rodcorp.databases.mode import Switch
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.sides import active_alias, has_primary, mode_file
+from rodcorp.databases.sync.watcher import last_report
 
 SWITCHES_SHOWN = 5
 
@@ -38,22 +40,25 @@ class Primary:
 
 @dataclass(frozen=True)
 class Status:
-    """`since` and `reason` are of the last switch; without a primary there is none."""
+    """`since` and `reason` are of the last switch; without a primary there is none. `stopped` says
+    why nothing is written at all."""
 
     active: str
     mode: str
     epoch: int
     since: datetime | None
     reason: str
+    stopped: str
     primary: Primary | None
     copy: Copy | None
+    watcher: str
     switches: list[Switch]
 
 
 def status() -> Status:
     """Looks at the primary, so it takes as long as that does: at most two seconds."""
     if not has_primary():
-        return Status(active_alias(), "sqlite", 0, None, "", None, None, [])
+        return Status(active_alias(), "sqlite", 0, None, "", "", None, None, "", [])
     modes = mode_file()
     state = modes.read()
     return Status(
@@ -62,8 +67,10 @@ def status() -> Status:
         epoch=state.epoch,
         since=datetime.fromtimestamp(state.since, UTC),
         reason=state.reason,
+        stopped=state.stopped,
         primary=_primary(),
         copy=_copy(),
+        watcher=_watcher(),
         switches=modes.history(SWITCHES_SHOWN),
     )
 
@@ -76,6 +83,17 @@ def _primary() -> Primary:
         database=about["NAME"],
         trouble="" if failure is None else failure.code,
     )
+
+
+def _watcher() -> str:
+    report = last_report()
+    if report is None:
+        return "none was ever here"
+    if not report.is_alive:
+        return f"silent for {time.time() - report.at:.0f} s; it was {report.doing}"
+    lag = "" if report.lag_s is None else f", the copy is at most {report.lag_s:.1f} s behind"
+    trouble = f" ({report.trouble})" if report.trouble else ""
+    return f"{report.doing}{trouble}{lag}"
 
 
 def _copy() -> Copy:

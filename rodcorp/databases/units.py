@@ -30,6 +30,7 @@ from rodcorp.databases.failover import RETRIES, Tries, begin, heard, jitter, set
 from rodcorp.databases.failures import Check, Failure, Kind, Phase, classify
 from rodcorp.databases.ids import NAMESPACE
 from rodcorp.databases.markers import AlreadyCommitted, HostUnknown
+from rodcorp.databases.protection import wait_for_copy
 from rodcorp.databases.sessions import drop
 from rodcorp.databases.sides import NO_EPOCH, Side, follow
 from rodcorp.databases.stamps import data_changed
@@ -170,7 +171,7 @@ def run_in_unit(
         return _run_once(fn, unit, body_hash, dry_run=dry_run)
     return _run_until_known(
         lambda unit: _run_once(fn, unit, body_hash, dry_run=dry_run),
-        lambda: Unit(unit_id, operation, actor, begin(), started),
+        lambda: Unit(unit_id, operation, actor, begin(writes=True), started),
     )
 
 
@@ -196,6 +197,8 @@ def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
         else:
             if unit.side.is_primary:
                 heard()
+                if unit.is_marked and unit.is_committed:
+                    wait_for_copy(unit.id)
             follow(unit.side)
             return result
         # outside the `except`: the next error must not carry this one along
@@ -204,10 +207,11 @@ def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
         if isinstance(failed, HostUnknown):
             try:
                 hosts.register()
+                continue
+            except hosts.Restored as error:
+                raise Unavailable(f"Nothing is written: {error}.", retry_after_s=60) from None
             except Exception as error:
                 failed = error
-            else:
-                continue
         failure = classify(failed, Phase.COMMITTING if unit.is_committing else Phase.WRITING)
         if failure.drops_connection:
             drop(unit.alias)

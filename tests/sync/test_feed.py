@@ -121,16 +121,16 @@ def test_an_older_version_of_a_row_never_replaces_a_newer_one(company, ada, feed
     from rodcorp.databases.sync.source import Pull
 
     [row] = [row for _, row in feed.source.read(rules()["GlobalAgentRegistry"], [ada.pk]).values()]
-    old = Pull(feed._cursor(), {"GlobalAgentRegistry": [(1, {**row, "team": "Old"})]})
-    feed._apply(old, feed._cursor(), is_complete=False)
+    old = Pull(feed.cursor(), {"GlobalAgentRegistry": [(1, {**row, "team": "Old"})]})
+    feed._apply(old, feed.cursor(), is_complete=False)
     assert Agent.objects.using("sqlite").get().team != "Old"
 
 
 def test_an_older_tombstone_does_not_delete_a_row_that_was_made_again(company, ada, feed):
     from rodcorp.databases.sync.source import Pull
 
-    old = Pull(feed._cursor(), deleted={"GlobalAgentRegistry": [(ada.pk, 1)]})
-    feed._apply(old, feed._cursor(), is_complete=False)
+    old = Pull(feed.cursor(), deleted={"GlobalAgentRegistry": [(ada.pk, 1)]})
+    feed._apply(old, feed.cursor(), is_complete=False)
     assert company.on("sqlite", Agent) == 1
 
 

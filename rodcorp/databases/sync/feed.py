@@ -25,7 +25,7 @@ from rodcorp.databases.sync.images import (
     write_copy,
 )
 from rodcorp.databases.sync.rules import Rule, rules
-from rodcorp.databases.sync.source import ChangeSource, Pull, Versioned
+from rodcorp.databases.sync.source import ChangeSource, Pull, Size, Versioned
 
 # SQLite takes more parameters than this in a statement, but not in old builds.
 _CHUNK = 500
@@ -46,7 +46,7 @@ class Feed:
 
     def pull(self) -> Pull:
         """Bring what changed; everything, the first time. Raises `FeedLost`."""
-        cursor = self._cursor()
+        cursor = self.cursor()
         pulled = self.source.pull(cursor, rules().values())
         self._apply(pulled, cursor, is_complete=cursor == 0)
         return pulled
@@ -57,7 +57,31 @@ class Feed:
             cursor.execute("UPDATE rodcorp_copy SET cursor = 0 WHERE lease = %s", [self._lease])
         return self.pull()
 
-    def _cursor(self) -> int:
+    def differing(self) -> list[str]:
+        """The tables whose size or highest version is not what it is on the primary, after a pull;
+        those with rows that were written here and not replayed are left out."""
+        there = self.source.sizes(rules().values())
+        busy = _Busy()
+        here = {table: self._size(table) for table in rules() if not busy.is_in(table)}
+        # what changed while we asked is in the next pull
+        changed = self.source.pull(self.cursor(), rules().values())
+        moving = {name for name, rows in (changed.rows | changed.deleted).items() if rows}
+        return [table for table in here if here[table] != there[table] and table not in moving]
+
+    def _size(self, table: str) -> Size:
+        quote = connections[SQLITE].ops.quote_name
+        key = quote(str(rules()[table].model._meta.pk.column))
+        with connections[SQLITE].cursor() as cursor:
+            cursor.execute(
+                f"SELECT count(*), max(v.version) FROM {quote(table)} "
+                f"LEFT JOIN rodcorp_versions v ON v.table_name = %s AND v.row_key = {key}",
+                [table],
+            )
+            count, version = cursor.fetchone()
+        return Size(count, version or 0)
+
+    def cursor(self) -> int:
+        """Where the next pull begins. Raises `FeedLost`."""
         with connections[SQLITE].cursor() as cursor:
             cursor.execute("SELECT cursor FROM rodcorp_copy WHERE lease = %s", [self._lease])
             row = cursor.fetchone()
@@ -70,7 +94,7 @@ class Feed:
         if not pulled and not is_complete and pulled.cursor == expected:
             return
         with transaction.atomic(using=SQLITE), journal.as_feed():
-            if self._cursor() != expected:
+            if self.cursor() != expected:
                 raise FeedLost
             busy = _Busy()
             for table, rule in rules().items():
@@ -100,6 +124,9 @@ class _Busy:
 
     def __contains__(self, row: tuple[str, UUID]) -> bool:
         return row in self._rows
+
+    def is_in(self, table: str) -> bool:
+        return any(name == table for name, _ in self._rows)
 
     def needs(self, table: str, key: UUID) -> bool:
         return (table, key) in self._parents

@@ -79,6 +79,20 @@ class Healer:
             modes.change(Mode.PRIMARY, state.epoch, reason)
             return healed
 
+    def bring_strays(self) -> int:
+        """In mode `primary`: replay what a process wrote that passed the fence just before it
+        closed. How many units that were."""
+        with only_one():
+            state = mode_file().read()
+            if state.mode is not Mode.PRIMARY:
+                return 0
+            hosts.register()
+            hosts.raise_epoch(state.epoch)
+            replay = Replay(self.source, state.epoch)
+            while journal.count(connections[SQLITE]):
+                replay.run(BATCH)
+            return replay.units
+
     def _give_up(self, epoch: int, why: str) -> None:
         closed = fence.read(connections[SQLITE]) == (False, epoch + 1)
         if not closed:

@@ -16,7 +16,7 @@ from django.db.models.expressions import RawSQL
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.sync.images import fields_of
 from rodcorp.databases.sync.rules import Rule, rules
-from rodcorp.databases.sync.source import Pull, Size, Versioned
+from rodcorp.databases.sync.source import ChangeSource, Pull, Size, Versioned
 
 COLUMN = "sync_rv"
 TOMBSTONES = "SyncTombstones"
@@ -27,6 +27,14 @@ CREATE TABLE [{TOMBSTONES}] (
     [RowKey] UNIQUEIDENTIFIER NOT NULL,
     [DeletedAt] DATETIME2 NOT NULL DEFAULT SYSUTCDATETIME(),
     [{COLUMN}] ROWVERSION NOT NULL)
+"""
+
+# tables whose versions can be looked up
+_INDEXED = f"""
+SELECT t.name FROM sys.index_columns i
+JOIN sys.columns c ON c.object_id = i.object_id AND c.column_id = i.column_id
+JOIN sys.tables t ON t.object_id = i.object_id
+WHERE c.name = '{COLUMN}' AND i.key_ordinal = 1
 """
 
 # SQL Server takes 2,100 parameters in a statement.
@@ -126,16 +134,16 @@ class RowVersions:
                 f"SELECT TABLE_NAME FROM INFORMATION_SCHEMA.COLUMNS WHERE COLUMN_NAME = '{COLUMN}'"
             )
         }
-        names = {str(row[0]).lower() for row in self._all("SELECT name FROM sys.indexes")}
+        indexed = {str(row[0]).lower() for row in self._all(_INDEXED)}
         triggers = {str(row[0]).lower() for row in self._all("SELECT name FROM sys.triggers")}
         if TOMBSTONES.lower() not in columns:
             yield _MAKE_TOMBSTONES
-        if f"{TOMBSTONES}_Version".lower() not in names:
+        if TOMBSTONES.lower() not in indexed:
             yield f"CREATE INDEX [{TOMBSTONES}_Version] ON [{TOMBSTONES}] ([{COLUMN}])"
         for table, rule in rules().items():
             if table.lower() not in columns:
                 yield f"ALTER TABLE [{table}] ADD [{COLUMN}] ROWVERSION NOT NULL"
-            if f"{table}_Version".lower() not in names:
+            if table.lower() not in indexed:
                 yield f"CREATE INDEX [{table}_Version] ON [{table}] ([{COLUMN}])"
             if f"{table}_Deleted".lower() not in triggers:
                 yield _trigger(table, str(rule.model._meta.pk.column))
@@ -148,6 +156,11 @@ class RowVersions:
         with connections[MSSQL].cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
+
+
+def primary_source() -> ChangeSource:
+    """The source of this company's primary."""
+    return RowVersions()
 
 
 def _trigger(table: str, key: str) -> str:

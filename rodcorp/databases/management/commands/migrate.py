@@ -9,6 +9,7 @@ from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.schema import aliases
 from rodcorp.databases.sides import current, has_primary
+from rodcorp.databases.sync import rowversions
 
 
 class Command(migrate.Command):
@@ -32,6 +33,8 @@ class Command(migrate.Command):
             if options["database"] == SQLITE and has_primary():
                 # a table that was remade has lost its triggers
                 journal.install(connections[SQLITE])
+            if options["database"] == MSSQL and not options["plan"]:
+                rowversions.primary_source().install()
             return
         for alias in aliases():
             if options["verbosity"]:

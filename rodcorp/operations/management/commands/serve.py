@@ -9,10 +9,12 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from rodcorp.databases.repeatable import run_repeatable
+from rodcorp.databases.sides import has_primary
+from rodcorp.databases.sync.watcher import watcher_hangs
 from rodcorp.errors import Unavailable
 from rodcorp.kit.commands import RodCorpCommand
+from rodcorp.operations.children import Child, Children
 from rodcorp.operations.start import start
-from rodcorp.operations.worker import Worker
 from rodcorp.people.models import User
 from rodcorp.people.services import create_user
 
@@ -20,7 +22,10 @@ ADMIN = "admin"
 
 
 class Command(RodCorpCommand):
-    help = "Starts the company: databases up to date, web server, job worker. Ctrl-C stops it all."
+    help = (
+        "Starts the company: databases up to date, web server, job worker and, with a SQL Server, "
+        "the watcher of its copy. Ctrl-C stops it all."
+    )
     needs_schema = False
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,16 +43,16 @@ class Command(RodCorpCommand):
             password = None  # `start` has said why
         self._welcome(f"http://{host}:{port}/", password)
         # uvicorn raises the signals it caught once more when it is done; TERM then must not end
-        # this process before the worker is stopped
+        # this process before its children are stopped
         signal.signal(signal.SIGTERM, lambda *caught: sys.exit(0))
-        worker = Worker()
-        worker.start()
+        children = Children(_children())
+        children.start()
         try:
-            _Server(host, port, worker).run()
+            _Server(host, port, children).run()
         except KeyboardInterrupt:
             self.say("Stopped.")
         finally:
-            worker.stop()
+            children.stop()
 
     def _make_sure_somebody_can_sign_in(self) -> str | None:
         """The new admin's password, to be shown this once; None if there is an admin."""
@@ -67,10 +72,16 @@ class Command(RodCorpCommand):
         self.say("  Ctrl-C stops it.\n")
 
 
+def _children() -> list[Child]:
+    """The job worker and, where there are two databases, their watcher."""
+    watcher = Child("databases", "watch", hangs=watcher_hangs)
+    return [Child("work"), *([watcher] if has_primary() else [])]
+
+
 class _Server(uvicorn.Server):
     """uvicorn that passes on the wish to stop at once, so that both stop at the same time."""
 
-    def __init__(self, host: str, port: int, worker: Worker) -> None:
+    def __init__(self, host: str, port: int, children: Children) -> None:
         super().__init__(
             uvicorn.Config(
                 "rodcorp.asgi:application",
@@ -83,8 +94,8 @@ class _Server(uvicorn.Server):
                 server_header=False,
             )
         )
-        self._worker = worker
+        self._children = children
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._worker.ask_to_stop()
+        self._children.ask_to_stop()
         super().handle_exit(sig, frame)

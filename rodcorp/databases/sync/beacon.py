@@ -1,0 +1,78 @@
+"""How this host notices that the primary was restored: every few seconds it writes a random word to
+its own row there, and before it trusts what the primary says it looks whether the word is still
+there.
+
+A primary that went back in time lacks writes that were acknowledged; this host's copy may be the
+only trace of them. So on a mismatch nothing is fed and nothing written until a person has looked.
+"""
+
+import secrets
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connections
+from django.utils import timezone
+
+from rodcorp.databases import journal
+from rodcorp.databases.configuration import SQLITE
+from rodcorp.databases.eligibility import schema_revision
+from rodcorp.databases.hosts import stop
+from rodcorp.databases.models import Host
+from rodcorp.databases.primary import MSSQL
+from rodcorp.databases.sides import mode_file
+from rodcorp.databases.sync.source import ChangeSource
+
+
+def verify(source: ChangeSource, cursor: int) -> None:
+    """Raises `Restored`, after stopping this host, if the word of this host is not there, or if the
+    copy knows versions that the primary has yet to give."""
+    modes = mode_file()
+    known = modes.beacons()
+    if known == ("", ""):
+        return
+    found = (
+        Host.objects.using(MSSQL)
+        .filter(pk=modes.host_id())
+        .values_list("beacon", flat=True)
+        .first()
+    )
+    if found not in known:
+        raise stop("SQL Server does not have this host's last word; it may have been restored")
+    if cursor >= source.low_water():
+        raise stop("this host's copy is ahead of SQL Server, which may have been restored")
+
+
+def write() -> None:
+    """A new word, and how this host stands."""
+    modes = mode_file()
+    word = secrets.token_hex(16)
+    modes.note_beacon(word)
+    mine = Host.objects.using(MSSQL).filter(pk=modes.host_id())
+    written = mine.update(
+        beacon=word,
+        journal_rows=journal.count(connections[SQLITE]),
+        schema_revision=schema_revision(),
+        reported_at=timezone.now(),
+    )
+    if written:
+        modes.confirm_beacon()
+
+
+def accept_restored() -> Path:
+    """A person has decided that the primary counts as it is. The copy is put aside, as it may hold
+    the only trace of what was acknowledged, and is filled anew; where it was put."""
+    aside = Path(settings.DATA_DIR) / f"agent_system.aside-{int(time.time())}.db"
+    copy = connections[SQLITE]
+    copy.ensure_connection()
+    with closing(sqlite3.connect(aside)) as file:
+        copy.connection.backup(file)
+    with copy.cursor() as cursor:
+        cursor.execute("UPDATE rodcorp_copy SET cursor = 0, complete_at = NULL")
+        cursor.execute("DELETE FROM rodcorp_versions")
+    modes = mode_file()
+    modes.forget_beacons()
+    modes.resume()
+    return aside
