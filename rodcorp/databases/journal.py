@@ -16,7 +16,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from django.apps import apps
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
@@ -24,8 +23,9 @@ from django.db.backends.signals import connection_created
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.current import current_unit
 from rodcorp.databases.failure_codes import FENCED_TEXT
-from rodcorp.databases.router import REPLICATED_APPS
+from rodcorp.databases.replicated import replicated_models
 from rodcorp.databases.sides import has_primary
+from rodcorp.databases.sync.rules import rules
 
 # What the triggers call; each connection of ours answers it, a foreign one has no such function.
 WRITER_FUNCTION = "rodcorp_writer"
@@ -73,9 +73,6 @@ _TABLES = (
         row_key TEXT NOT NULL,
         PRIMARY KEY (table_name, row_key)) WITHOUT ROWID""",
 )
-
-# The engine's own rows on either side: they are neither journaled nor copied.
-UNJOURNALED = frozenset({"databases.host", "databases.outboxmessage"})
 
 _writer: ContextVar[str | None] = ContextVar("rodcorp_writer", default=None)
 
@@ -180,17 +177,6 @@ def triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
     return made
 
 
-def replicated_models() -> list[type[models.Model]]:
-    """Every model whose rows are the same on both sides, history tables among them."""
-    return [
-        model
-        for model in apps.get_models(include_auto_created=True)
-        if model._meta.app_label in REPLICATED_APPS
-        and model._meta.managed
-        and model._meta.label_lower not in UNJOURNALED
-    ]
-
-
 def entries(connection: BaseDatabaseWrapper, *, after: int = 0, limit: int = 1_000) -> list[Entry]:
     """What was journaled after a sequence, in the order it was committed."""
     with connection.cursor() as cursor:
@@ -245,6 +231,8 @@ def _trigger(
     table = model._meta.db_table
     key = quote(str(model._meta.pk.column))
     columns = [str(field.column) for field in model._meta.concrete_fields]
+    derived = rules()[table].derived
+    told = [str(f.column) for f in model._meta.concrete_fields if f.attname not in derived]
     row = "NEW" if operation == "insert" else "OLD"
     base = {
         "insert": "NULL",
@@ -261,10 +249,18 @@ def _trigger(
         f"SELECT {WRITER_FUNCTION}(), {_text(table)}, {row}.{key}, '{operation[0].upper()}', "
         f"{base}, (SELECT version FROM rodcorp_versions "
         f"WHERE table_name = {_text(table)} AND row_key = {row}.{key}) "
-        f"WHERE {WRITER_FUNCTION}() <> '{PRESENCE}' OR NOT EXISTS (SELECT 1 FROM rodcorp_journal "
+        f"WHERE ({WRITER_FUNCTION}() <> '{PRESENCE}' OR NOT EXISTS (SELECT 1 FROM rodcorp_journal "
         f"WHERE table_name = {_text(table)} AND row_key = {row}.{key} "
-        f"AND unit = '{PRESENCE}'); END"
+        f"AND unit = '{PRESENCE}')){_if_changed(quote, told, operation)}; END"
     )
+
+
+def _if_changed(quote: Any, columns: list[str], operation: str) -> str:
+    """Columns that follow from other rows need not be told; neither need an update of nothing."""
+    if operation != "update":
+        return ""
+    differs = " OR ".join(f"OLD.{quote(c)} IS NOT NEW.{quote(c)}" for c in columns)
+    return f" AND ({differs})"
 
 
 def _changed(quote: Any, columns: list[str]) -> str:

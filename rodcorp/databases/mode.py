@@ -43,13 +43,15 @@ ALLOWED = frozenset(
 
 class State(NamedTuple):
     """`since` is in seconds since 1970. `stopped` says why nothing may be written at all, until a
-    person has looked; empty, as a rule."""
+    person has looked; empty, as a rule. `pace` is the seconds by which each unit on the copy is
+    slowed, while the way home would not get shorter otherwise."""
 
     mode: Mode
     epoch: int
     since: float
     reason: str
     stopped: str
+    pace: float
 
 
 class Switch(NamedTuple):
@@ -76,7 +78,8 @@ CREATE TABLE IF NOT EXISTS mode (
     epoch INTEGER NOT NULL,
     since REAL NOT NULL,
     reason TEXT NOT NULL,
-    stopped TEXT NOT NULL DEFAULT ''
+    stopped TEXT NOT NULL DEFAULT '',
+    pace REAL NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS switches (
     epoch INTEGER PRIMARY KEY, before TEXT NOT NULL, mode TEXT NOT NULL, at REAL NOT NULL,
@@ -96,7 +99,7 @@ BEFORE UPDATE OF epoch ON mode WHEN new.epoch <= old.epoch BEGIN
     SELECT RAISE(ABORT, 'the epoch only grows');
 END;
 """  # noqa: S608  a number of our own
-_READ = "SELECT mode, epoch, since, reason, stopped FROM mode"
+_READ = "SELECT mode, epoch, since, reason, stopped, pace FROM mode"
 _CHANGE = (
     "UPDATE mode SET mode = ?, epoch = epoch + 1, since = ?, reason = ? "
     "WHERE epoch = ? AND mode = ?"
@@ -156,6 +159,9 @@ class ModeFile:
     def resume(self) -> None:
         self._connection().execute("UPDATE mode SET stopped = ''")
 
+    def set_pace(self, seconds: float) -> None:
+        self._connection().execute("UPDATE mode SET pace = ? WHERE pace <> ?", [seconds, seconds])
+
     def beacons(self) -> tuple[str, str]:
         """The word this host wrote to the primary last, and the one before; the last may not have
         arrived. Empty at first."""
@@ -214,7 +220,7 @@ class ModeFile:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name='mode'").fetchone():
             connection.executescript(_SCHEMA.format(uuid4()))
             connection.execute(
-                "INSERT OR IGNORE INTO mode VALUES (1, ?, ?, ?, 'the file was made', '')",
+                "INSERT OR IGNORE INTO mode VALUES (1, ?, ?, ?, 'the file was made', '', 0)",
                 (*self._first, time.time()),
             )
             connection.execute("COMMIT")

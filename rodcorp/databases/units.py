@@ -32,7 +32,7 @@ from rodcorp.databases.ids import NAMESPACE
 from rodcorp.databases.markers import AlreadyCommitted, HostUnknown
 from rodcorp.databases.protection import wait_for_copy
 from rodcorp.databases.sessions import drop
-from rodcorp.databases.sides import NO_EPOCH, Side, follow
+from rodcorp.databases.sides import NO_EPOCH, Side, follow, mode_file
 from rodcorp.databases.stamps import data_changed
 from rodcorp.errors import InvalidInput, RodCorpError, Unavailable
 
@@ -200,6 +200,7 @@ def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
                 if unit.is_marked and unit.is_committed:
                     wait_for_copy(unit.id)
             follow(unit.side)
+            _keep_pace(unit)
             return result
         # outside the `except`: the next error must not carry this one along
         if inside:
@@ -235,6 +236,12 @@ def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
         if not starts_over:
             raise failed
         logger.warning("%s: runs again after %s", unit.operation, failure.code or failure.kind)
+
+
+def _keep_pace(unit: Unit) -> None:
+    """While the copy is led home, not faster than it can be followed."""
+    if unit.side.is_copy and (pace := mode_file().read().pace):
+        time.sleep(pace)
 
 
 def _run_once(fn: Callable[[Unit], T], unit: Unit, body_hash: str | None, *, dry_run: bool) -> T:

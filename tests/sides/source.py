@@ -67,7 +67,8 @@ class FileVersions:
             .filter(pk=key)
             .extra(
                 where=[
-                    "EXISTS (SELECT 1 FROM rv WHERE table_name = %s AND row_key = %s AND version = %s)"
+                    "EXISTS (SELECT 1 FROM rv "
+                    "WHERE table_name = %s AND row_key = %s AND version = %s)"
                 ],
                 params=[rule.model._meta.db_table, stored_key(key), version],
             )

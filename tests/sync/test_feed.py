@@ -10,6 +10,7 @@ from payroll.models import LedgerAccount, RodCoinsTransaction
 from payroll.services.evaluations import record_performance_evaluation
 from payroll.services.ledger import award_rodcoins
 from rodcorp.databases import eligibility, journal, switching
+from rodcorp.databases.replicated import replicated_models
 from rodcorp.databases.sync.feed import Feed, FeedLost
 from rodcorp.databases.sync.rules import rules
 from rodcorp.operations.sample import load_sample_data
@@ -21,7 +22,7 @@ def ada(source, make_agent):
 
 
 def test_every_replicated_table_has_a_rule():
-    assert len(rules()) == len(journal.replicated_models())
+    assert len(rules()) == len(replicated_models())
 
 
 def test_parents_come_before_those_who_point_at_them():

@@ -289,7 +289,7 @@ def test_a_crash_between_the_two_commits_applies_nothing_twice(
     same()
 
 
-def _die(self, done):
+def _die(self, done, found):
     raise RuntimeError("killed")
 
 

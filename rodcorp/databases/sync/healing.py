@@ -28,6 +28,10 @@ TAIL_DEADLINE_S = 0.15
 BATCH = 500
 TAIL_BATCH = 20
 
+# Seconds by which each unit on the copy is slowed while the journal would not get shorter.
+FIRST_PACE_S = 0.005
+MAX_PACE_S = 0.25
+
 # How often a tail that took too long is tried again before the way home is given up for now.
 TAIL_ATTEMPTS = 20
 
@@ -49,10 +53,16 @@ class Healed:
 
 
 class Healer:
+    """`progress` is called again and again meanwhile, with how many changes are left."""
+
     def __init__(
-        self, source: ChangeSource, *, clock: Callable[[], float] = time.perf_counter
+        self,
+        source: ChangeSource,
+        *,
+        progress: Callable[[int], None] = lambda left: None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.source, self._clock = source, clock
+        self.source, self._progress, self._clock = source, progress, clock
         # entries a second, measured
         self._speed = 0.0
 
@@ -115,12 +125,16 @@ class Healer:
 
     def _shorten(self, replay: Replay) -> None:
         """Replay while writes go on, until what is left can be replayed while they do not."""
-        copy = connections[SQLITE]
+        copy, pace = connections[SQLITE], 0.0
         while (left := journal.count(copy)) and left / max(self._speed, 1.0) > TAIL_ESTIMATE_S:
+            self._progress(left)
             begun = self._clock()
             replay.run(BATCH)
-            done = max(left, BATCH) - max(left - BATCH, 0)
-            self._speed = min(left, done) / max(self._clock() - begun, 1e-6)
+            self._speed = min(left, BATCH) / max(self._clock() - begun, 1e-6)
+            grew = journal.count(copy) > left - BATCH // 2
+            pace = min(max(2 * pace, FIRST_PACE_S), MAX_PACE_S) if grew else pace / 2
+            mode_file().set_pace(pace if pace > FIRST_PACE_S / 4 else 0.0)
+        mode_file().set_pace(0.0)
 
     def _close(self, replay: Replay, epoch: int) -> None:
         """With the copy's write lock: the rest, then the fence. Nobody can write behind it."""

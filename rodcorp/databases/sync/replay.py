@@ -34,7 +34,7 @@ from rodcorp.databases.sync.images import (
 )
 from rodcorp.databases.sync.merge import differing, is_unchanged, merge
 from rodcorp.databases.sync.rules import Row, Rule, rules
-from rodcorp.databases.sync.source import ChangeSource
+from rodcorp.databases.sync.source import ChangeSource, Versioned
 
 # Entries read at a time; a unit with more is read whole.
 PAGE = 500
@@ -43,6 +43,9 @@ PAGE = 500
 RETRIES = 5
 
 MARKERS = UnitMarker._meta.db_table
+
+# by table: keys as the copy stores them, and those rows of the primary that are there
+Found = dict[str, tuple[list[str], dict[UUID, Versioned]]]
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +67,17 @@ class RowChange:
     def table(self) -> str:
         return str(self.rule.model._meta.db_table)
 
+    @property
+    def says_something(self) -> bool:
+        """False if only derived columns differ; those follow from other rows."""
+        if self.base is None or self.ours is None:
+            return self.base is not self.ours
+        return any(
+            self.ours[name] != value
+            for name, value in self.base.items()
+            if name not in self.rule.derived
+        )
+
 
 @dataclass
 class Work:
@@ -84,21 +98,24 @@ class Replay:
     def __init__(self, source: ChangeSource, epoch: int) -> None:
         self.source, self.epoch = source, epoch
         self.units = self.conflicts = self.quarantined = 0
+        self._is_careful = False
 
     def run(self, limit: int = PAGE) -> int:
         """Bring home about so many entries; how many units that were. Raises `Fenced` when
         another epoch has begun, and what the primary says when it is gone."""
         done = self._replay(limit)
         if done:
+            # the primary is asked before the copy's write lock is taken
+            found = self._read_again(done)
             with transaction.atomic(using=SQLITE):
-                self._settle(done)
+                self._settle(done, found)
         return len(done)
 
     def run_holding_the_copy(self, limit: int = PAGE) -> int:
         """The same inside the caller's transaction on the copy."""
         done = self._replay(limit)
         if done:
-            self._settle(done)
+            self._settle(done, self._read_again(done))
         return len(done)
 
     def _replay(self, limit: int) -> list[Work]:
@@ -114,7 +131,10 @@ class Replay:
 
     # --- one unit -------------------------------------------------------------------------------
     def _bring(self, work: Work) -> None:
+        """At first as if nobody had made the same rows there; if somebody has, the primary refuses
+        a duplicate, and all is read before it is written."""
         work.changes = list(_changes(work))
+        self._is_careful = False
         for attempt in range(1, RETRIES + 1):
             try:
                 self._in_one_transaction(work, self._apply)
@@ -128,6 +148,9 @@ class Replay:
             if isinstance(failed, Raced) and attempt < RETRIES:
                 continue
             failure = classify(failed, Phase.WRITING)
+            if failure.kind is Kind.DUPLICATE and not self._is_careful:
+                self._is_careful = True
+                continue
             if failure.kind in (Kind.DUPLICATE, Kind.DATA):
                 reason = f"the primary refuses it ({failure.code})"
                 break
@@ -135,6 +158,7 @@ class Replay:
                 continue
             raise failed
         logger.error("A unit from the copy is quarantined: %s", reason)
+        self._is_careful = True
         self._in_one_transaction(work, lambda work, marker: self._quarantine(work, marker, reason))
 
     def _in_one_transaction(self, work: Work, bring: Callable[[Work, UnitMarker], None]) -> None:
@@ -159,7 +183,7 @@ class Replay:
         raise Fenced
 
     def _insert_marker(self, marker: UnitMarker) -> bool:
-        if UnitMarker.objects.using(MSSQL).filter(pk=marker.pk).exists():
+        if self._is_careful and UnitMarker.objects.using(MSSQL).filter(pk=marker.pk).exists():
             return False
         marker.save(force_insert=True, using=MSSQL)
         return True
@@ -185,6 +209,9 @@ class Replay:
     def _bring_row(self, change: RowChange) -> Iterable[Finding]:
         assert change.ours is not None
         rule, ours = change.rule, change.ours
+        if change.base is None and not self._is_careful:
+            self._insert(rule, ours)
+            return []
         found = self.source.read(rule, [change.key]).get(change.key)
         if found is None and change.base is not None:
             # never turned into an insert
@@ -269,23 +296,37 @@ class Replay:
                 rule.model._base_manager.using(MSSQL).filter(pk=key).update(**later)
 
     # --- and back -------------------------------------------------------------------------------
-    def _settle(self, done: Sequence[Work]) -> None:
+    def _read_again(self, done: Sequence[Work]) -> Found:
+        touched = {(entry.table, entry.key) for work in done for entry in work.entries}
+        return self._read(touched)
+
+    def _read(self, rows: Iterable[tuple[str, str]]) -> Found:
+        by_table: dict[str, list[str]] = {}
+        for table, key in rows:
+            by_table.setdefault(table, []).append(key)
+        return {
+            table: (keys, self.source.read(rules()[table], [key_of(key) for key in keys]))
+            for table, keys in by_table.items()
+        }
+
+    def _settle(self, done: Sequence[Work], found: Found) -> None:
         """Make the copy's rows what the primary's became, and forget the entries."""
         sequences = [entry.sequence for work in done for entry in work.entries]
         with journal.as_feed():
             journal.forget(connections[SQLITE], sequences)
-            touched = {(e.table, e.key) for work in done for e in work.entries}
-            for table, rule in rules().items():
-                keys = [key for name, key in touched if name == table]
-                self._refresh(rule, [key for key in keys if not _is_busy(table, key)])
+            self._refresh_all(found)
             if not journal.count(connections[SQLITE]):
                 self._settle_what_waited()
 
-    def _refresh(self, rule: Rule, keys: Sequence[str]) -> None:
-        if not keys:
-            return
+    def _refresh_all(self, found: Found) -> None:
+        for table, rule in rules().items():
+            if table in found:
+                keys, rows = found[table]
+                self._refresh(rule, [key for key in keys if not _is_busy(table, key)], rows)
+
+    def _refresh(self, rule: Rule, keys: Sequence[str], there: dict[UUID, Versioned]) -> None:
         wanted = [key_of(key) for key in keys]
-        found = self.source.read(rule, wanted)
+        found = {key: there[key] for key in wanted if key in there}
         before = rule.model._base_manager.using(SQLITE).filter(pk__in=wanted).count()
         write_copy(rule.model, [row for _, row in found.values()], but=rule.derived)
         gone = [key for key in wanted if key not in found]
@@ -302,8 +343,7 @@ class Replay:
             cursor.execute("SELECT table_name, row_key FROM rodcorp_later")
             waiting = cursor.fetchall()
             cursor.execute("DELETE FROM rodcorp_later")
-        for table, rule in reversed(rules().items()):
-            self._refresh(rule, [key for name, key in waiting if name == table])
+        self._refresh_all(self._read(waiting))
 
 
 def _units(limit: int) -> Iterator[Work]:
@@ -344,8 +384,9 @@ def _changes(work: Work) -> Iterator[RowChange]:
         ours = stored
         for entry in reversed(entries):
             stored = _before(entry, stored)
-        if stored is not None or ours is not None:
-            yield RowChange(rule, key_of(key), _image(rule, stored), _image(rule, ours))
+        change = RowChange(rule, key_of(key), _image(rule, stored), _image(rule, ours))
+        if change.says_something:
+            yield change
 
 
 def _before(entry: Entry, after: dict[str, Any] | None) -> dict[str, Any] | None:

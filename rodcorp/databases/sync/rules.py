@@ -12,8 +12,8 @@ from typing import Any
 from django.db import models
 from django.utils.module_loading import autodiscover_modules
 
-from rodcorp.databases.journal import replicated_models
 from rodcorp.databases.models import Conflict, UnitMarker
+from rodcorp.databases.replicated import replicated_models
 
 # A row as Django reads it, by attname.
 Row = dict[str, Any]

@@ -110,7 +110,7 @@ class Watcher:
         self.source, self._clock = source, clock
         self.report = Report(os.getpid(), time.time(), "starting")
         self._feed: Feed | None = None
-        self._healer = Healer(source)
+        self._healer = Healer(source, progress=self._progress)
         self._well_since: float | None = None
         self._backoff = FIRST_BACKOFF_S
         self._not_before = float("-inf")
@@ -214,6 +214,9 @@ class Watcher:
         self.report.frozen_s = healed.frozen_s
         logger.warning("The primary is active again; %s units came home.", healed.units)
         return 0.0
+
+    def _progress(self, left: int) -> None:
+        self._say(f"healing, {left} changes left")
 
     # --- trouble --------------------------------------------------------------------------------
     def _stumble(self, error: Exception) -> float:
