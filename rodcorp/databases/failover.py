@@ -20,7 +20,7 @@ from rodcorp.databases.mode import Mode
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.probe import Answer, log_in, probe
 from rodcorp.databases.sides import Side, current, has_primary, mode_file
-from rodcorp.errors import Unavailable
+from rodcorp.errors import Busy, Unavailable
 
 # How often something starts over after an error that passes by itself.
 RETRIES = 3
@@ -153,6 +153,14 @@ def _once_more(failure: Failure, tries: Tries) -> bool:
         return False
     time.sleep(failure.wait_s or jitter(tries.passing))
     return True
+
+
+def busy(failure: Failure) -> Busy:
+    """What the caller hears when something that passes by itself did not."""
+    return Busy(
+        f"The database is too busy ({failure.code}); this was not done. Try it again in a moment.",
+        details={"retry_after_s": 1},
+    )
 
 
 def jitter(attempt: int) -> float:

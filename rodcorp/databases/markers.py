@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.transaction import TransactionManagementError
 
 from rodcorp.databases import results
 from rodcorp.databases.failures import Kind, Phase, classify
@@ -62,7 +63,10 @@ def finish(unit: "Unit", result: Any, *, with_result: bool) -> None:
     values = {"changes": unit.changes_digest, "touched": unit.touched_rows}
     if with_result:
         values["result"] = json.dumps(results.encode(result))
-    UnitMarker.objects.using(unit.alias).filter(pk=unit.id).update(**values)
+    if UnitMarker.objects.using(unit.alias).filter(pk=unit.id).update(**values) != 1:
+        raise TransactionManagementError(
+            f"{unit.operation}: the transaction ended before the unit did; nothing was written."
+        )
 
 
 def stored_result(unit: "Unit", body_hash: str) -> Any:

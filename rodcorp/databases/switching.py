@@ -8,6 +8,8 @@ from rodcorp.databases import fence, hosts, journal
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.failover import look, switch_to_copy
 from rodcorp.databases.mode import Mode, State
+from rodcorp.databases.primary import MSSQL
+from rodcorp.databases.sessions import drop
 from rodcorp.databases.sides import current, has_primary, mode_file
 from rodcorp.errors import Conflict, Unavailable
 
@@ -53,6 +55,7 @@ def _hand_over(epoch: int) -> None:
     """Nobody can commit behind this: not on the primary, whose row of this host is raised first,
     and not on the copy, which is closed in the transaction that found nothing to replay."""
     copy = connections[SQLITE]
+    drop(MSSQL)  # it may be from before the outage
     hosts.register()
     hosts.raise_epoch(epoch)
     with transaction.atomic(using=SQLITE):

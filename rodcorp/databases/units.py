@@ -26,7 +26,7 @@ from django.utils import timezone
 from rodcorp.actors import Actor
 from rodcorp.databases import fence, hosts, markers, results
 from rodcorp.databases.current import current_unit, open_now
-from rodcorp.databases.failover import RETRIES, Tries, begin, heard, jitter, settle
+from rodcorp.databases.failover import RETRIES, Tries, begin, busy, heard, jitter, settle
 from rodcorp.databases.failures import Check, Failure, Kind, Phase, classify
 from rodcorp.databases.ids import NAMESPACE
 from rodcorp.databases.markers import AlreadyCommitted, HostUnknown
@@ -216,7 +216,8 @@ def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
         failure = classify(failed, Phase.COMMITTING if unit.is_committing else Phase.WRITING)
         if failure.drops_connection:
             drop(unit.alias)
-        if failure.kind is Kind.OUTCOME_UNKNOWN and unit.is_committing and unit.is_marked:
+        if unit.side.is_primary and unit.is_committing and unit.is_marked:
+            # whatever it said, the commit may have happened
             finished.append(unit.result)
             known = _was_committed(unit)
             if known is True:
@@ -224,9 +225,10 @@ def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
                 data_changed()
                 follow(unit.side)
                 return finished[-1]
-            failure = known or Failure(
-                Kind.TRANSIENT, failure.code, if_it_persists=Kind.UNAVAILABLE
-            )
+            if known is False:
+                finished.pop()
+                known = Failure(Kind.TRANSIENT, failure.code, if_it_persists=Kind.UNAVAILABLE)
+            failure = known
         try:
             starts_over = settle(failure, unit.side, tries)
         except Unavailable as error:
@@ -234,6 +236,8 @@ def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
                 raise _unknown() from error
             raise
         if not starts_over:
+            if failure.kind is Kind.TRANSIENT:
+                raise busy(failure) from failed
             raise failed
         logger.warning("%s: runs again after %s", unit.operation, failure.code or failure.kind)
 

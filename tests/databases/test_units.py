@@ -11,7 +11,7 @@ from rodcorp.databases.ids import new_id
 from rodcorp.databases.models import UnitMarker
 from rodcorp.databases.stamps import data_stamp
 from rodcorp.databases.units import open_unit, run_in_unit
-from rodcorp.errors import InvalidInput, KeyReused
+from rodcorp.errors import Busy, InvalidInput, KeyReused
 from rodcorp.kit import rows
 
 pytestmark = pytest.mark.django_db
@@ -243,8 +243,9 @@ class TestRunningAgain:
             attempts.append(1)
             raise OperationalError(LOCKED)
 
-        with pytest.raises(OperationalError):
+        with pytest.raises(Busy, match="not done") as refused:
             run(work)
+        assert refused.value.http_status == 503
         assert len(attempts) == 4
 
     def test_an_error_that_will_not_pass_is_raised_at_once(self, run):

@@ -17,6 +17,7 @@ from rodcorp.databases.primary import MSSQL
 from tests.sides.company import aliases, lay_out
 from tests.tds.endpoint import Endpoint
 from tests.tds.orm import create_tables
+from tests.tds.tls import Tls
 from tests.tds.tokens import Result
 
 MODELS = [UnitMarker, Host, Agent, Agent.history.model, LedgerAccount, RodCoinsTransaction]
@@ -29,11 +30,13 @@ def healthy(sql: str) -> Result:
 
 
 @contextmanager
-def company_on_a_server(directory: Path, monkeypatch: Any, **parameters: Any):
+def company_on_a_server(
+    directory: Path, monkeypatch: Any, *, tls: Tls | None = None, **parameters: Any
+):
     """The endpoint; this host is registered there."""
     wanted = lay_out(directory)
     monkeypatch.setattr(settings, "DATA_DIR", directory)
-    with Endpoint(script={"Updateability": healthy}) as endpoint:
+    with Endpoint(script={"Updateability": healthy}, tls=tls) as endpoint:
         wanted[MSSQL] = endpoint.settings(**parameters)
         with aliases(wanted):
             create_tables(connections[MSSQL], MODELS)

@@ -60,7 +60,7 @@ class Answer:
     def _table(self, result: Result) -> None:
         head, rows = tokens.table(result.columns, result.rows)
         self.buffer += head
-        left = self.session.rows_before_fault()
+        left = None if result.is_whole else self.session.rows_before_fault()
         if left is not None and left < len(rows):
             self.buffer += b"".join(rows[:left])
             self.session.wire.write(ANSWER, bytes(self.buffer), final=False)

@@ -81,7 +81,7 @@ def describe(sql: str) -> Result:
         + (False, False, False, True, False, None, 0xE7, 8000)
         for number, name in enumerate(names, 1)
     ]
-    return Result("SELECT", DESCRIBED, rows, len(rows))
+    return Result("SELECT", DESCRIBED, rows, len(rows), is_whole=True)
 
 
 def datatype_info(wanted: int) -> Result:

@@ -8,7 +8,17 @@ from typing import Literal, get_args
 
 from tests.tds.tokens import ServerError
 
-Phase = Literal["connect", "prelogin", "login", "execute", "fetch", "commit_before", "commit_after"]
+Phase = Literal[
+    "connect",
+    "prelogin",
+    "tls",
+    "login",
+    "describe",
+    "execute",
+    "fetch",
+    "commit_before",
+    "commit_after",
+]
 How = Literal["refuse", "drop", "fin", "rst", "hang", "error"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 WAYS: tuple[How, ...] = get_args(How)
@@ -51,8 +61,8 @@ class Fault:
     def __post_init__(self) -> None:
         if self.phase not in PHASES or self.how not in WAYS:
             raise ValueError(f"phase is one of {PHASES}, how one of {WAYS}")
-        if self.phase == "connect" and self.how == "error":
-            raise ValueError("before PRELOGIN a server has no way to report an error")
+        if self.phase in ("connect", "tls") and self.how == "error":
+            raise ValueError("before PRELOGIN, and in TLS, a server has no way to report an error")
         if self.how == "drop" and self.phase != "connect":
             raise ValueError("only a connect can be dropped; a session that is silent hangs")
 

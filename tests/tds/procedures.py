@@ -43,7 +43,7 @@ class Procedures:
             case "sp_unprepare":
                 self.prepared.pop(call.arguments[0].value, None)
             case "sp_describe_undeclared_parameters":
-                fill(answer, [describe(call.arguments[0].value)])
+                fill(answer, self._describe(call.arguments[0].value))
             case "sp_datatype_info_100":
                 fill(answer, [datatype_info(call.arguments[0].value)])
             case procedure:
@@ -56,6 +56,11 @@ class Procedures:
         names = declared_names(call.arguments[1].value)
         self.prepared[handle] = (call.arguments[2].value, names)
         return call.arguments[0].name, handle
+
+    def _describe(self, sql: str) -> Iterator[Result]:
+        self.session.statement = sql
+        self.session.strike("describe")
+        yield describe(sql)
 
     def _execute(self, call: Call) -> Iterator[Result]:
         handle = call.arguments[0].value

@@ -127,6 +127,9 @@ class Session:
         self._admit(login)
 
     def _encrypt(self, tls: Tls) -> None:
+        # a probe leaves before
+        self.wire.await_byte()
+        self.strike("tls")
         try:
             self.wire.start_tls(tls.context())
         except (ssl.SSLError, Gone) as error:

@@ -10,12 +10,15 @@ import pytest
 from tests.tds.client import LOGIN_S, MARKS, QUERY_S, Client, becomes_true, seen
 from tests.tds.endpoint import HOST, Endpoint
 from tests.tds.faults import PHASES, WAYS
+from tests.tds.test_tls import HANDSHAKES
 
 pytestmark = MARKS
 ROWS, FETCHED = 10, 4
 REFUSED, RESET, CLOSED, HANDSHAKE = 0, 104, 10054, 26
 SAID = (9001, 1, 17, "The log is not available.")
-IMPOSSIBLE = {("connect", "error")} | {(phase, "drop") for phase in PHASES if phase != "connect"}
+IMPOSSIBLE = {("connect", "error"), ("tls", "error")}
+IMPOSSIBLE |= {(phase, "drop") for phase in PHASES if phase != "connect"}
+IN_A_SESSION = ("describe", "execute", "fetch", "commit_before", "commit_after")
 
 CONNECTING = {
     ("connect", "refuse"): ("HYT00", REFUSED),
@@ -71,7 +74,8 @@ def refused(endpoint):
 
 
 def test_the_grid_is_complete():
-    grid = set(CONNECTING) | {(phase, way) for phase in PHASES[3:] for way in CONNECTED}
+    grid = set(CONNECTING) | {("tls", way) for way in HANDSHAKES}
+    grid |= {(phase, way) for phase in IN_A_SESSION for way in CONNECTED}
     assert grid | IMPOSSIBLE == {(phase, way) for phase in PHASES for way in WAYS}
 
 
@@ -91,6 +95,29 @@ def test_a_connect_that_fails(endpoint, connect, phase, way):
     waits = way in ("hang", "drop") or (phase, way) == ("connect", "refuse")
     assert (took >= LOGIN_S) == waits
     connect()
+
+
+@pytest.mark.parametrize("way", ["refuse", "fin", "rst", "hang"])
+def test_a_break_in_the_drivers_own_question_is_told_of_the_statement(endpoint, connect, way):
+    connection = connect()
+    with endpoint.fail("describe", way):
+        state, _, function = seen(lambda: connection.execute("SELECT ?", None))
+    assert (state, function) == ("08S01", "SQLExecDirectW")
+
+
+@pytest.mark.parametrize(("aborts", "held"), [("ON", 0), ("OFF", 1)])
+def test_an_error_in_the_drivers_own_question_is_hidden_and_ends_the_transaction(
+    endpoint, connect, aborts, held
+):
+    """What is done after it is done in another, and committed."""
+    connection = connect()
+    connection.execute(f"SET XACT_ABORT {aborts}")
+    insert(connection)
+    with endpoint.fail("describe", "error", error=SAID):
+        assert connection.execute("SELECT ?", None).fetchval() is None
+    connection.execute("INSERT INTO unit VALUES (2)")
+    connection.commit()
+    assert endpoint.store.count("unit") == held + 1
 
 
 @pytest.mark.parametrize("way", CONNECTED)

@@ -1,17 +1,26 @@
 """TLS as the real driver does it, against certificates that are right and wrong."""
 
 import dataclasses
+import time
 from contextlib import contextmanager
 
 import pytest
 
 from tests.tds import driver
-from tests.tds.client import MARKS, Client, seen
+from tests.tds.client import LOGIN_S, MARKS, Client, seen
 from tests.tds.endpoint import Endpoint
 from tests.tds.tls import Authority
 
 pytestmark = MARKS
 REFUSED = ("08001", -1, "SQLDriverConnect")
+
+# What the driver says if the handshake fails so; for one that hangs it has no timeout.
+HANDSHAKES = {
+    "refuse": ("08001", 104),
+    "fin": ("08001", 10054),
+    "rst": ("08001", 104),
+    "hang": None,
+}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +85,24 @@ def test_an_address_is_not_looked_for_in_the_certificate(authority):
         state, text = refusal(connect, SERVER=f"127.0.0.1,{endpoint.port}")
     assert state == "08001"
     assert "subject name does not match host name" in text
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("way", ["refuse", "fin", "rst"])
+def test_a_handshake_that_breaks(authority, way):
+    with endpoint_with(authority.issue("localhost")) as (endpoint, connect):
+        with endpoint.fail("tls", way):
+            assert seen(connect) == (*HANDSHAKES[way], "SQLDriverConnect")
+        assert connect()
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_handshake_that_hangs_is_waited_for_beyond_the_login_timeout(authority):
+    started, hang = time.monotonic(), LOGIN_S + 0.5
+    with endpoint_with(authority.issue("localhost")) as (endpoint, connect):
+        endpoint.fail("tls", "hang", seconds=hang)
+        assert connect()
+    assert time.monotonic() - started >= hang
 
 
 def test_whoever_trusts_any_certificate_gets_one(authority):

@@ -29,12 +29,14 @@ class ServerError(Exception):
 
 @dataclass
 class Result:
-    """The outcome of one statement: rows (with `columns`), a count, or neither."""
+    """The outcome of one statement: rows (with `columns`), a count, or neither. One that
+    `is_whole` is broken off by no fault."""
 
     command: str = ""
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = ()
     count: int | None = None
+    is_whole: bool = False
     tokens: bytes = field(default=b"", repr=False)
 
 

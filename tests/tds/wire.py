@@ -102,6 +102,15 @@ class Wire:
             raise Gone(self.killed or "fin")
         return data
 
+    def await_byte(self) -> None:
+        """Until the client says something, which it may leave without."""
+        try:
+            data = self.sock.recv(1, socket.MSG_PEEK)
+        except OSError as error:
+            raise Gone(self.killed or "fin") from error
+        if not data or self.killed:
+            raise Gone(self.killed or "fin")
+
     def _send(self, data: bytes) -> None:
         try:
             self.sock.sendall(data)

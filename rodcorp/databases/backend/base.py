@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from django.db import Error, OperationalError
+from django.db import DatabaseError, Error, OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.transaction import TransactionManagementError
 from mssql import base  # type: ignore[import-untyped]
@@ -60,6 +60,7 @@ class Cursor(base.CursorWrapper):  # type: ignore[misc]
     keeps_transaction = False
 
     def execute(self, sql: str, params: Any = None) -> Any:
+        sql, params = _without_nulls(sql, params)
         self.keeps_transaction = bool(params) and sql.startswith(KEEPS_TRANSACTION)
         if _LOCKS in sql or (not params and _ALTERS_SESSION.search(sql)):
             self.connection.keep_to_myself()
@@ -192,14 +193,12 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
     def _open(self, conn_params: dict[str, Any]) -> Any:
         """With the session set up. Raises `Unreachable`, or what the server says."""
         options = conn_params["OPTIONS"]
-        reached = reach(
-            conn_params["HOST"],
-            int(conn_params["PORT"]),
-            budget_s=REACH_S,
-            tls_first="Encrypt=strict" in options["extra_params"],
-        )
-        if reached.reach is not Reach.REACHABLE:
-            raise Unreachable(reached.reach.value)
+        reached = _reach(conn_params)
+        if reached in (Reach.TIMED_OUT, Reach.DROPPED, Reach.REFUSED):
+            # one lost packet moves nobody
+            reached = _reach(conn_params)
+        if reached is not Reach.REACHABLE:
+            raise Unreachable(reached.value)
         deadline = _deadline(
             options["connection_timeout"] + GRACE_S,
             conn_params["LIMITS"]["max_connections"],
@@ -268,8 +267,14 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
 
     def _commit(self) -> None:
         self._refuse_if_lost()
-        with self._noticing():
-            super()._commit()
+        try:
+            with self._noticing():
+                super()._commit()
+        except DatabaseError:
+            raise
+        except Error as error:
+            # a deadlock's victim; Django rolls back after a DatabaseError only
+            raise DatabaseError(*error.args) from error
 
     def _rollback(self) -> None:
         with self._noticing():
@@ -303,6 +308,31 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
         except Error as error:
             self.failed(error)
             raise
+
+
+def _reach(conn_params: Mapping[str, Any]) -> Reach:
+    return reach(
+        conn_params["HOST"],
+        int(conn_params["PORT"]),
+        budget_s=REACH_S,
+        tls_first="Encrypt=strict" in conn_params["OPTIONS"]["extra_params"],
+    ).reach
+
+
+def _without_nulls(sql: str, params: Any) -> tuple[str, Any]:
+    """With NULL in the statement instead of among its parameters. The driver asks the server for a
+    NULL parameter's type in a statement of its own and hides what goes wrong in it, even when that
+    ends the transaction: the rest would be committed without its beginning."""
+    if not params or isinstance(params, Mapping) or not any(value is None for value in params):
+        return sql, params
+    parts = sql.split("%s")
+    if len(parts) != len(params) + 1:
+        return sql, params
+    # in a CASE some value has to have a type
+    null = "CAST(NULL AS NVARCHAR(1))" if "CASE" in sql else "NULL"
+    marks = [null if value is None else "%s" for value in params]
+    text = "".join(part + mark for part, mark in zip(parts, [*marks, ""], strict=True))
+    return text, [value for value in params if value is not None]
 
 
 def _first_batch(settings: Mapping[str, Any]) -> str:

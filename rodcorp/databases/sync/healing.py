@@ -15,6 +15,8 @@ from django.db import connections, transaction
 from rodcorp.databases import fence, hosts, journal
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.mode import Mode
+from rodcorp.databases.primary import MSSQL
+from rodcorp.databases.sessions import drop
 from rodcorp.databases.sides import mode_file
 from rodcorp.databases.switching import only_one
 from rodcorp.databases.sync.replay import Replay
@@ -109,6 +111,7 @@ class Healer:
             mode_file().change(Mode.FALLBACK, epoch, f"the way home was given up: {why}")
 
     def _lead_home(self, epoch: int) -> Healed | None:
+        drop(MSSQL)  # it may be from before the outage
         hosts.register()
         hosts.raise_epoch(epoch)
         replay = Replay(self.source, epoch)
