@@ -6,18 +6,29 @@ from payroll.models import (
     Evaluation,
     LedgerAccount,
     PayCycle,
+    PayCycleState,
     PayrollMaster,
     Payslip,
     PayslipLine,
     RodCoinsTransaction,
 )
-from rodcorp.databases.sync.rules import Rule, declare
+from rodcorp.databases.sync.rules import Row, Rule, declare
+
+
+def _book_in_open_cycle(alias: str, row: Row) -> Row:
+    """A closed cycle takes no more rows; when it happened stays as it was."""
+    cycles = PayCycle.objects.using(alias)
+    if cycles.filter(number=row["cycle"], state=PayCycleState.CLOSED).exists():
+        return {**row, "cycle": cycles.current_number()}
+    return row
+
 
 declare(
     Rule(LedgerAccount, derived=frozenset({"balance"})),
     Rule(
         RodCoinsTransaction,
         append_only=True,
+        prepare=_book_in_open_cycle,
         after_insert=apply_ledger,
         rebuild=rebuild_ledger,
     ),

@@ -15,6 +15,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -131,6 +132,17 @@ def open_unit() -> Unit:
     if unit is None:
         raise RuntimeError("This writes to the company's data, so it must run in a unit of work.")
     return unit
+
+
+@contextmanager
+def inside_open_transaction(unit: Unit) -> Iterator[None]:
+    """For the engine: services called in here write into the transaction that is open on the
+    unit's side already."""
+    token = open_now.set(unit)
+    try:
+        yield
+    finally:
+        open_now.reset(token)
 
 
 class _DryRun(Exception):

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db import connections, transaction
+from django.utils import timezone
 
+from rodcorp.actors import Actor
 from rodcorp.databases import journal
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.failures import Kind, Phase, classify
@@ -22,7 +24,7 @@ from rodcorp.databases.fence import Fenced
 from rodcorp.databases.journal import PRESENCE, Entry
 from rodcorp.databases.models import Conflict, Host, UnitMarker
 from rodcorp.databases.primary import MSSQL
-from rodcorp.databases.sides import mode_file
+from rodcorp.databases.sides import Side, mode_file
 from rodcorp.databases.sync import conflicts
 from rodcorp.databases.sync.conflicts import Finding
 from rodcorp.databases.sync.feed import note_versions
@@ -33,8 +35,9 @@ from rodcorp.databases.sync.images import (
     write_copy,
 )
 from rodcorp.databases.sync.merge import differing, is_unchanged, merge
-from rodcorp.databases.sync.rules import Row, Rule, rules
+from rodcorp.databases.sync.rules import Row, Rule, reason_against, rules
 from rodcorp.databases.sync.source import ChangeSource, Versioned
+from rodcorp.databases.units import Unit, inside_open_transaction
 
 # Entries read at a time; a unit with more is read whole.
 PAGE = 500
@@ -97,6 +100,7 @@ class Replay:
 
     def __init__(self, source: ChangeSource, epoch: int) -> None:
         self.source, self.epoch = source, epoch
+        self._losses: list[tuple[Rule, Row, Row]] = []
         self.units = self.conflicts = self.quarantined = 0
         self._is_careful = False
 
@@ -194,7 +198,11 @@ class Replay:
         return theirs.changes == marker.changes
 
     def _apply(self, work: Work, marker: UnitMarker) -> None:
+        if reason := reason_against(marker.caller, MSSQL):
+            self._quarantine(work, marker, reason)
+            return
         findings: list[Finding] = []
+        self._losses = []
         order = list(rules())
         present = [change for change in work.changes if change.ours is not None]
         gone = [change for change in work.changes if change.ours is None]
@@ -202,9 +210,21 @@ class Replay:
             findings += self._bring_row(change)
         for change in sorted(gone, key=lambda change: -order.index(change.table)):
             findings += self._bring_deletion(change)
+        if self._losses:
+            self._compensate(marker)
         if findings:
             conflicts.record(marker, findings, Conflict.Kind.CONFLICT)
             self.conflicts += len(findings)
+
+    def _compensate(self, marker: UnitMarker) -> None:
+        """What follows from a row that lost, as rows of a unit of the primary."""
+        side = Side(MSSQL, self.epoch)
+        unit_id = uuid5(marker.pk, "replay")
+        unit = Unit(unit_id, "databases.replay", Actor.system("replay"), side, timezone.now())
+        with inside_open_transaction(unit):
+            for rule, ours, theirs in self._losses:
+                assert rule.after_loss is not None
+                rule.after_loss(MSSQL, ours, theirs)
 
     def _bring_row(self, change: RowChange) -> Iterable[Finding]:
         assert change.ours is not None
@@ -228,7 +248,11 @@ class Replay:
         values = {name: value for name, value in verdict.values.items() if theirs[name] != value}
         if values and self.source.guarded(rule, change.key, version).update(**values) != 1:
             raise Raced
-        return [self._finding(change, verdict.note, verdict.lost, theirs)] if verdict.lost else []
+        if not verdict.lost:
+            return []
+        if rule.after_loss:
+            self._losses.append((rule, ours, {**theirs, **values}))
+        return [self._finding(change, verdict.note, verdict.lost, theirs)]
 
     def _bring_deletion(self, change: RowChange) -> Iterable[Finding]:
         rule = change.rule

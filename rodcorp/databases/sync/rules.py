@@ -43,6 +43,8 @@ class Rule:
     `after_insert`: applies rows that were really inserted to derived columns, on the given alias.
     `rebuild`: makes the derived columns that follow from this table anew, on the given alias.
     `merge`: instead of the column by column merge.
+    `after_loss`: called in the primary's transaction with the copy's row and the primary's, when
+    something of the copy's was lost.
     `retire`: instead of deleting a row others point at: the columns that say it is out of use.
     """
 
@@ -55,6 +57,7 @@ class Rule:
     prepare: Callable[[str, Row], Row] | None = None
     rebuild: Callable[[str], None] | None = None
     merge: Merge | None = None
+    after_loss: Callable[[str, Row, Row], None] | None = None
     retire: Mapping[str, Any] | None = None
 
 
@@ -69,6 +72,23 @@ def declare(*rules: Rule) -> None:
     for rule in rules:
         assert rule.model not in _RULES, f"two rules for {rule.model._meta.label}"
         _RULES[rule.model] = rule
+
+
+# Why somebody of this kind may not act any more, on the given alias; empty if they may.
+ActorCheck = Callable[[str, str], str]
+_ACTORS: dict[str, ActorCheck] = {}
+
+
+def declare_actor(kind: str, check: ActorCheck) -> None:
+    """In a department's `sync` module."""
+    _ACTORS[kind] = check
+
+
+def reason_against(caller: str, alias: str) -> str:
+    """Why a marker's caller may not act any more; empty if they may."""
+    rules()
+    kind, _, id_ = caller.partition(":")
+    return _ACTORS[kind](alias, id_) if kind in _ACTORS else ""
 
 
 @cache
