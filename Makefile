@@ -24,7 +24,7 @@ check: .venv/dev.stamp ## Lint, types, layers, templates, deployment, migrations
 	RODCORP_HTTPS=1 RODCORP_DATA_DIR=.venv/check $(BIN)/python manage.py check --deploy --fail-level WARNING
 	RODCORP_DATA_DIR=.venv/check $(BIN)/python manage.py makemigrations --check --dry-run
 
-bench: .venv/dev.stamp ## Measure, as ratios beside their bounds
+bench: .venv/dev.stamp ## Measure, each figure beside its bound
 	@$(BIN)/python -m tests.bench
 
 screenshots: .venv/dev.stamp ## Retake the screenshots in docs/images

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import Q
-from django.utils import timezone
 
 from agents.models import Agent, LivenessChange
 from rodcorp.actors import Actor, Permission
+from rodcorp.databases import clock
+from rodcorp.databases.failover import absence_is_evidence
 from rodcorp.databases.ids import natural_id
 from rodcorp.databases.repeatable import write_presence
 from rodcorp.databases.units import open_unit
@@ -22,7 +24,7 @@ def heartbeat(*, actor: Actor, agent: Agent) -> datetime:
     the later of two heartbeats stands whatever order they arrive in."""
     actor.require(Permission.BE_PRESENT)
     actor.require_own(agent.pk)
-    now = timezone.now()
+    now = clock.now()
     earlier = Q(last_seen__lt=now) | Q(last_seen__isnull=True)
     write_presence(lambda: Agent.objects.filter(earlier, pk=agent.pk).update(last_seen=now))
     agent.last_seen = now
@@ -30,8 +32,11 @@ def heartbeat(*, actor: Actor, agent: Agent) -> datetime:
 
 
 def sweep_liveness(*, actor: Actor) -> int:
-    """Write each transition since the last sweep, once. Returns how many there were."""
+    """Write each transition since the last sweep, once. Returns how many there were: none while
+    another host may have seen whom this one did not."""
     noticed = 0
+    if not absence_is_evidence(settings.RODCORP_DOWN_AFTER_SECONDS):
+        return noticed
     while found := note_transitions(actor=actor):
         noticed += found
     return noticed

@@ -6,8 +6,9 @@ SQL Server will not take later would be an acknowledged write that cannot be rep
 A missing parent needs nothing here: SQLite refuses it when the unit commits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import cache, partial
 from typing import Any
 
 from django.db import models
@@ -33,34 +34,51 @@ def admit(rows: Sequence[models.Model], names: Sequence[str]) -> None:
     if not rows:
         return
     model = type(rows[0])
-    fields: list[Any] = [model._meta.get_field(name) for name in names]
+    looks = [_looks(model)[name] for name in names if name in _looks(model)]
     for row in rows:
-        for field in fields:
-            _admit_value(field, getattr(row, field.attname))
+        for attname, look in looks:
+            value = getattr(row, attname)
+            if value is not None:
+                look(value)
     for group in _unique_groups(model):
-        if any(field in fields for field in group):
-            _admit_uniqueness(model, rows, group)
+        if any(field.name in names or field.attname in names for field in group):
+            _admit_uniqueness(model, rows, list(group))
 
 
-def _admit_value(field: Any, value: Any) -> None:
-    match value:
-        case str():
-            _admit_text(field, value)
-        case bool() | None:
-            pass
-        case int():
-            lowest, highest = _RANGES.get(field.get_internal_type(), (value, value))
-            if not lowest <= value <= highest:
-                raise InvalidInput(
-                    f"{field.name} must be from {lowest} to {highest}; it was {value}.",
-                    field=field.name,
-                )
-        case Decimal() if isinstance(field, models.DecimalField):
-            _admit_decimal(field, value)
+@cache
+def _looks(model: type[models.Model]) -> dict[str, tuple[str, Callable[[Any], None]]]:
+    """How to look at a value of each column that can be wrong, by the field's names."""
+    found = {}
+    for field in model._meta.concrete_fields:
+        if (look := _look_for(field)) is not None:
+            found[field.name] = found[field.attname] = (field.attname, look)
+    return found
 
 
-def _admit_text(field: Any, value: str) -> None:
-    """NVARCHAR counts UTF-16 units, and keeps no lone surrogate as it was."""
+def _look_for(field: Any) -> Callable[[Any], None] | None:
+    if field.is_relation or field.choices:
+        return None
+    if isinstance(field, models.CharField | models.TextField):
+        return partial(_admit_text, field)
+    if isinstance(field, models.DecimalField):
+        return partial(_admit_decimal, field)
+    if field.get_internal_type() in _RANGES:
+        return partial(_admit_integer, field)
+    return None
+
+
+def _admit_integer(field: Any, value: Any) -> None:
+    lowest, highest = _RANGES[field.get_internal_type()]
+    if isinstance(value, int) and not lowest <= value <= highest:
+        raise InvalidInput(
+            f"{field.name} must be from {lowest} to {highest}; it was {value}.", field=field.name
+        )
+
+
+def _admit_text(field: Any, value: Any) -> None:
+    """NVARCHAR counts UTF-16 units."""
+    if not isinstance(value, str):
+        return
     length = len(value) if value.isascii() else len(value.encode("utf-16-le", "surrogatepass")) // 2
     limit = getattr(field, "max_length", None)
     if limit is not None and isinstance(field, models.CharField) and length > limit:
@@ -72,7 +90,9 @@ def _admit_text(field: Any, value: str) -> None:
         raise InvalidInput(f"{field.name} contains a NUL character; remove it.", field=field.name)
 
 
-def _admit_decimal(field: Any, value: Decimal) -> None:
+def _admit_decimal(field: Any, value: Any) -> None:
+    if not isinstance(value, Decimal):
+        return
     whole = field.max_digits - field.decimal_places
     if not value.is_finite() or abs(value.quantize(Decimal(1).scaleb(-field.decimal_places))) >= (
         Decimal(10) ** whole
@@ -83,13 +103,14 @@ def _admit_decimal(field: Any, value: Decimal) -> None:
         )
 
 
-def _unique_groups(model: type[models.Model]) -> list[list[Any]]:
+@cache
+def _unique_groups(model: type[models.Model]) -> tuple[tuple[Any, ...], ...]:
     """The columns that together are unique, where one of them is compared without case."""
     groups: list[list[Any]] = [[field] for field in model._meta.concrete_fields if field.unique]
     for constraint in model._meta.constraints:
         if isinstance(constraint, models.UniqueConstraint) and not constraint.condition:
             groups.append([model._meta.get_field(name) for name in constraint.fields])
-    return [group for group in groups if any(map(_ignores_case, group))]
+    return tuple(tuple(group) for group in groups if any(map(_ignores_case, group)))
 
 
 def _ignores_case(field: Any) -> bool:

@@ -43,7 +43,7 @@ def databases(data_dir: Path, environ: Mapping[str, str]) -> dict[str, dict[str,
 
 def _sqlite(path: Path, *, synchronous: str) -> dict[str, Any]:
     return {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "rodcorp.databases.embedded",
         "NAME": str(path),
         "OPTIONS": {
             "timeout": BUSY_TIMEOUT_S,

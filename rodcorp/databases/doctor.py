@@ -222,9 +222,14 @@ def _collation() -> Finding:
     return Finding("collation", _told(wrong), wrong[0].fix)
 
 
-def _snapshots() -> Finding:
+def snapshots_are_allowed() -> bool:
+    """Whether the copy can be filled."""
     row = _ask("SELECT snapshot_isolation_state FROM sys.databases WHERE name = DB_NAME()")
-    if row and row[0] == 1:
+    return bool(row and row[0] == 1)
+
+
+def _snapshots() -> Finding:
+    if snapshots_are_allowed():
         return Finding("snapshot isolation", "allowed")
     return Finding(
         "snapshot isolation",

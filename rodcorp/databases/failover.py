@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.db import connections
 
-from rodcorp.databases import eligibility, fence, journal
+from rodcorp.databases import clock, eligibility, fence, journal
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.failures import Check, Failure, Kind
 from rodcorp.databases.mode import Mode
@@ -30,7 +30,7 @@ MAX_SWITCHES = 20
 
 # Seconds for which an answer of the primary is news. What begins later asks first, because a
 # statement sent to a host that is gone waits for three query timeouts.
-FRESH_S = 0.25
+FRESH_S = 0.05
 
 # Seconds for which somebody else's good probe makes a lost link this process's own trouble.
 TRUSTED_S = 2.0
@@ -81,8 +81,9 @@ def begin(*, writes: bool = False) -> Side:
     does not answer twice; raises `Unavailable` if the copy may not stand in, and to who `writes`
     while this host is stopped."""
     side = current()
-    if writes and side.epoch and (why := mode_file().read().stopped):
-        raise Unavailable(f"Nothing is written until a person has looked: {why}", retry_after_s=60)
+    if writes and side.stopped:
+        why = f"Nothing is written until a person has looked: {side.stopped}"
+        raise Unavailable(why, retry_after_s=60)
     if not side.is_primary or _news.is_fresh():
         return side
     if knock().is_good or (answer := knock()).is_good:
@@ -178,7 +179,29 @@ def knock() -> Answer:
 
 def look() -> Answer:
     """Whether the primary answers, lets us in, and takes writes."""
-    return _recorded(probe(settings.DATABASES[MSSQL], log_in))
+    answer = _recorded(probe(settings.DATABASES[MSSQL], log_in))
+    if answer.state is not None:
+        clock.note_offset(answer.state.clock_offset_s, answer.state.clock_error_s)
+    return answer
+
+
+def require_primary(what: str) -> None:
+    """For what may only be done on the primary: it decides who may do what, or moves money for
+    all hosts. Raises `Unavailable`."""
+    if current().is_copy:
+        raise Unavailable(
+            f"{what} is only possible while SQL Server can be reached; this host is on its copy.",
+            retry_after_s=60,
+        )
+
+
+def absence_is_evidence(grace_s: float) -> bool:
+    """Whether somebody who was not seen can be taken for gone. Away from the primary, and for a
+    while after each switch, other hosts may have seen them."""
+    if not has_primary():
+        return True
+    state = mode_file().read()
+    return state.mode is Mode.PRIMARY and time.time() - state.since > grace_s
 
 
 def primary_is_available() -> bool:
@@ -199,7 +222,7 @@ def switch_to_copy(side: Side, reason: str) -> None:
         require_copy(reason)
         if modes.change(Mode.FALLBACK, side.epoch, reason):
             logger.error("SQL Server is not usable (%s); the copy has taken over.", reason)
-    reconcile()
+    # the fence is opened by the first who writes, in the transaction in which it does
 
 
 def require_copy(reason: str) -> None:
@@ -211,8 +234,9 @@ def require_copy(reason: str) -> None:
             f"SQL Server is not usable ({reason}), and this host's copy may not stand in for it: "
             f"{against}. Try again in a few seconds."
         )
-    if journal.missing(copy):
-        logger.warning("Triggers of the copy were missing; they are made anew.")
+    if not journal.is_whole(copy):
+        if journal.missing(copy):
+            logger.warning("Triggers of the copy were missing; they are made anew.")
         journal.install(copy)
 
 

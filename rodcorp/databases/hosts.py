@@ -1,12 +1,18 @@
 """This host's row on the primary: what keeps a process that slept through a switch from
 committing behind it."""
 
+import contextlib
+import hashlib
 import socket
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
 
 from django.db import connections
+from django.db.models import Q
 from django.utils import timezone
 
-from rodcorp.databases import eligibility
+from rodcorp.databases import eligibility, journal
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.eligibility import schema_revision
 from rodcorp.databases.models import Host
@@ -43,6 +49,40 @@ def register() -> None:
     )
     modes.note_primary_seen()
     eligibility.note_primary_seen(connections[SQLITE])
+
+
+def identify() -> None:
+    """Notice that the mode file or the copy is not the one this host wrote: the folder was copied
+    to another machine or place, or the file was put back. Then this host is another one to the
+    primary, and if the copy holds changes a person has to decide about them."""
+    modes = mode_file()
+    path = Path(connections[SQLITE].settings_dict["NAME"])
+    about = [_machine_id(), str(path.resolve()), str(path.stat().st_ino)]
+    if modes.identify(hashlib.sha256("\n".join(about).encode()).hexdigest()):
+        return
+    if waiting := journal.count(connections[SQLITE]):
+        stop(
+            f"this copy was put here from somewhere else and holds {waiting} changes that SQL "
+            "Server may have or may not have"
+        )
+
+
+def _machine_id() -> str:
+    with contextlib.suppress(OSError):
+        return Path("/etc/machine-id").read_text().strip()
+    return socket.gethostname()
+
+
+def those_that_hinder(after: datetime) -> list[Host]:
+    """Hosts that have changes to bring home, or have not said since then that they have none."""
+    said_so = Q(journal_rows=0, reported_at__gt=after)
+    return list(Host.objects.using(MSSQL).exclude(said_so).order_by("name", "pk"))
+
+
+def forget(host_id: UUID) -> bool:
+    """A host that will never come back. Whether it was known; this one is not forgotten."""
+    others = Host.objects.using(MSSQL).exclude(pk=mode_file().host_id())
+    return bool(others.filter(pk=host_id).delete()[0])
 
 
 def raise_epoch(epoch: int) -> None:

@@ -23,6 +23,7 @@ from django.db.backends.signals import connection_created
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.current import current_unit
 from rodcorp.databases.failure_codes import FENCED_TEXT
+from rodcorp.databases.models import UnitMarker
 from rodcorp.databases.replicated import replicated_models
 from rodcorp.databases.sides import has_primary
 from rodcorp.databases.sync.rules import rules
@@ -65,6 +66,7 @@ _TABLES = (
         complete_at REAL,
         revision TEXT,
         cursor INTEGER NOT NULL DEFAULT 0,
+        seen_schema INTEGER,
         lease TEXT NOT NULL DEFAULT '')""",
     "INSERT OR IGNORE INTO rodcorp_copy (id, has_seen_primary) VALUES (1, 0)",
     # rows of the primary that must wait until the journal is empty
@@ -144,6 +146,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
             cursor.execute(f"DROP TRIGGER {connection.ops.quote_name(name)}")
         for statement in triggers(connection).values():
             cursor.execute(statement)
+    _note_whole(connection)
 
 
 def is_installed(connection: BaseDatabaseWrapper) -> bool:
@@ -151,9 +154,30 @@ def is_installed(connection: BaseDatabaseWrapper) -> bool:
     return "rodcorp_copy" in connection.introspection.table_names()
 
 
+def is_whole(connection: BaseDatabaseWrapper) -> bool:
+    """Whether nothing was done to the schema since all triggers were seen to be there. A few
+    microseconds; if not, `missing` tells."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT seen_schema FROM rodcorp_copy")
+        seen = cursor.fetchone()[0]
+        return bool(seen == _schema_version(cursor))
+
+
+def _note_whole(connection: BaseDatabaseWrapper) -> None:
+    with connection.cursor() as cursor:
+        version = _schema_version(cursor)
+        cursor.execute("UPDATE rodcorp_copy SET seen_schema = %s", [version])
+
+
+def _schema_version(cursor: Any) -> int:
+    """SQLite counts every change of the schema."""
+    cursor.execute("PRAGMA schema_version")
+    return int(cursor.fetchone()[0])
+
+
 def missing(connection: BaseDatabaseWrapper) -> list[str]:
-    """Triggers that are not there or not as they should be; a table remake drops them. About
-    a millisecond after the first time."""
+    """Triggers that are not there or not as they should be; a table remake drops them. Some
+    milliseconds."""
     there = installed(connection)
     return [name for name, sql in triggers(connection).items() if there.get(name) != sql]
 
@@ -251,8 +275,18 @@ def _trigger(
         f"WHERE table_name = {_text(table)} AND row_key = {row}.{key}) "
         f"WHERE ({WRITER_FUNCTION}() <> '{PRESENCE}' OR NOT EXISTS (SELECT 1 FROM rodcorp_journal "
         f"WHERE table_name = {_text(table)} AND row_key = {row}.{key} "
-        f"AND unit = '{PRESENCE}')){_if_changed(quote, told, operation)}; END"
+        f"AND unit = '{PRESENCE}')){_if_changed(quote, told, operation)}"
+        f"{_but_own_marker(quote, model, operation)}; END"
     )
+
+
+def _but_own_marker(quote: Any, model: type[models.Model], operation: str) -> str:
+    """The marker of a unit without a key is found by the unit's id."""
+    if model is not UnitMarker or operation != "insert":
+        return ""
+    columns = {field.name: quote(str(field.column)) for field in model._meta.concrete_fields}
+    key, body = columns["id"], columns["body_hash"]
+    return f" AND NOT (NEW.{key} = {WRITER_FUNCTION}() AND NEW.{body} = '')"
 
 
 def _if_changed(quote: Any, columns: list[str], operation: str) -> str:

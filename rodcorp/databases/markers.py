@@ -6,7 +6,9 @@ that lasts until the commit, so that no unit can commit behind a switch it did n
 """
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -38,10 +40,10 @@ def insert(unit: "Unit", body_hash: str | None, *, guarded: bool = True) -> None
     asks whether the marker is there."""
     connection = connections[unit.alias]
     guard = guarded and unit.alias == MSSQL
-    sql, parameters = _statement(connection, _marker(unit, body_hash), guard=guard)
+    sql = _statement(connection, guard=guard)
+    parameters = _parameters(connection, unit, body_hash)
     if guard:
-        sql += _guard(connection)
-        parameters += [_value(connection, Host, "id", mode_file().host_id()), unit.side.epoch]
+        parameters += [_key(connection, Host, mode_file().host_id()), unit.side.epoch]
     if unit.is_nested and connection.vendor == MICROSOFT:
         # A key that was used before must not end the transaction around this unit.
         sql = f"{KEEPS_TRANSACTION} {sql}; SET XACT_ABORT ON;"
@@ -80,43 +82,52 @@ def stored_result(unit: "Unit", body_hash: str) -> Any:
     return results.decode(json.loads(marker.result or "null"), alias=unit.alias)
 
 
-def _marker(unit: "Unit", body_hash: str | None) -> UnitMarker:
-    return UnitMarker(
-        id=unit.id,
-        operation=unit.operation,
-        caller=f"{unit.actor.kind}:{unit.actor.id}"[:150],
-        body_hash=body_hash or "",
-        changes=unit.changes_digest,
-        touched=unit.touched_rows,
-        created_at=unit.now,
-    )
+# All but the answer, which is not known yet.
+_COLUMNS = ("id", "operation", "caller", "body_hash", "changes", "touched", "created_at")
 
 
-def _statement(
-    connection: BaseDatabaseWrapper, marker: UnitMarker, *, guard: bool
-) -> tuple[str, list[Any]]:
-    quote = connection.ops.quote_name
-    # a NULL would have no type in a SELECT
-    fields = [f for f in marker._meta.concrete_fields if getattr(marker, f.attname) is not None]
-    table = quote(marker._meta.db_table)
-    columns = ", ".join(quote(str(field.column)) for field in fields)
-    places = ", ".join(["%s"] * len(fields))
-    parameters = [f.get_db_prep_save(getattr(marker, f.attname), connection) for f in fields]
-    values = f"SELECT {places}" if guard else f"VALUES ({places})"
-    return f"INSERT INTO {table} ({columns}) {values}", parameters
+# by vendor, and whether it is guarded
+_statements: dict[tuple[str, bool], str] = {}
 
 
-def _guard(connection: BaseDatabaseWrapper) -> str:
+def _statement(connection: BaseDatabaseWrapper, *, guard: bool) -> str:
+    about = connection.vendor, guard
+    if about not in _statements:
+        _statements[about] = _made(*about, connection.ops.quote_name)
+    return _statements[about]
+
+
+def _made(vendor: str, guard: bool, quote: Callable[[str], str]) -> str:
+    columns = ", ".join(quote(str(_field(UnitMarker, name).column)) for name in _COLUMNS)
+    places = ", ".join(["%s"] * len(_COLUMNS))
+    values = f"SELECT {places}{_guard(vendor, quote)}" if guard else f"VALUES ({places})"
+    return f"INSERT INTO {quote(UnitMarker._meta.db_table)} ({columns}) {values}"
+
+
+def _guard(vendor: str, quote: Callable[[str], str]) -> str:
     """One row if this host's epoch is no newer than the unit's, and it stays so until the unit
     ends: the lock has to be named, because under READ_COMMITTED_SNAPSHOT a read takes none."""
-    quote = connection.ops.quote_name
-    lock = " WITH (REPEATABLEREAD, ROWLOCK)" if connection.vendor == MICROSOFT else ""
-    columns = {field.name: quote(str(field.column)) for field in Host._meta.concrete_fields}
-    return (
-        f" FROM {quote(Host._meta.db_table)}{lock} "
-        f"WHERE {columns['id']} = %s AND {columns['epoch']} <= %s"
-    )
+    lock = " WITH (REPEATABLEREAD, ROWLOCK)" if vendor == MICROSOFT else ""
+    key, epoch = (quote(str(_field(Host, name).column)) for name in ("id", "epoch"))
+    return f" FROM {quote(Host._meta.db_table)}{lock} WHERE {key} = %s AND {epoch} <= %s"
 
 
-def _value(connection: BaseDatabaseWrapper, model: Any, field: str, value: Any) -> Any:
-    return model._meta.get_field(field).get_db_prep_value(value, connection)
+def _parameters(connection: BaseDatabaseWrapper, unit: "Unit", body_hash: str | None) -> list[Any]:
+    return [
+        _key(connection, UnitMarker, unit.id),
+        unit.operation,
+        f"{unit.actor.kind}:{unit.actor.id}"[:150],
+        body_hash or "",
+        unit.changes_digest,
+        # too many to list; a NULL would have no type in a SELECT
+        unit.touched_rows or "",
+        _field(UnitMarker, "created_at").get_db_prep_save(unit.now, connection),
+    ]
+
+
+def _key(connection: BaseDatabaseWrapper, model: Any, value: UUID) -> Any:
+    return _field(model, "id").get_db_prep_save(value, connection)
+
+
+def _field(model: Any, name: str) -> Any:
+    return model._meta.get_field(name)

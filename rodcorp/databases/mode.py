@@ -44,7 +44,8 @@ ALLOWED = frozenset(
 class State(NamedTuple):
     """`since` is in seconds since 1970. `stopped` says why nothing may be written at all, until a
     person has looked; empty, as a rule. `pace` is the seconds by which each unit on the copy is
-    slowed, while the way home would not get shorter otherwise."""
+    slowed, while the way home would not get shorter otherwise. `clock_offset` is the seconds by
+    which the primary's clock was ahead of this host's when it was last seen."""
 
     mode: Mode
     epoch: int
@@ -52,6 +53,7 @@ class State(NamedTuple):
     reason: str
     stopped: str
     pace: float
+    clock_offset: float
 
 
 class Switch(NamedTuple):
@@ -79,7 +81,8 @@ CREATE TABLE IF NOT EXISTS mode (
     since REAL NOT NULL,
     reason TEXT NOT NULL,
     stopped TEXT NOT NULL DEFAULT '',
-    pace REAL NOT NULL DEFAULT 0
+    pace REAL NOT NULL DEFAULT 0,
+    clock_offset REAL NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS switches (
     epoch INTEGER PRIMARY KEY, before TEXT NOT NULL, mode TEXT NOT NULL, at REAL NOT NULL,
@@ -87,9 +90,11 @@ CREATE TABLE IF NOT EXISTS switches (
 );
 CREATE TABLE IF NOT EXISTS host (
     id TEXT NOT NULL, has_seen_primary INTEGER NOT NULL,
-    beacon TEXT NOT NULL, beacon_before TEXT NOT NULL
+    beacon TEXT NOT NULL, beacon_before TEXT NOT NULL,
+    fingerprint TEXT NOT NULL DEFAULT ''
 );
-INSERT INTO host SELECT '{{}}', 0, '', '' WHERE NOT EXISTS (SELECT 1 FROM host);
+INSERT INTO host (id, has_seen_primary, beacon, beacon_before)
+SELECT '{{}}', 0, '', '' WHERE NOT EXISTS (SELECT 1 FROM host);
 CREATE TRIGGER IF NOT EXISTS switched AFTER UPDATE OF epoch ON mode BEGIN
     INSERT INTO switches VALUES (new.epoch, old.mode, new.mode, new.since, new.reason);
     DELETE FROM switches WHERE epoch <= new.epoch - {HISTORY_LENGTH};
@@ -99,7 +104,7 @@ BEFORE UPDATE OF epoch ON mode WHEN new.epoch <= old.epoch BEGIN
     SELECT RAISE(ABORT, 'the epoch only grows');
 END;
 """  # noqa: S608  a number of our own
-_READ = "SELECT mode, epoch, since, reason, stopped, pace FROM mode"
+_READ = "SELECT mode, epoch, since, reason, stopped, pace, clock_offset FROM mode"
 _CHANGE = (
     "UPDATE mode SET mode = ?, epoch = epoch + 1, since = ?, reason = ? "
     "WHERE epoch = ? AND mode = ?"
@@ -151,6 +156,23 @@ class ModeFile:
 
     def note_primary_seen(self) -> None:
         self._connection().execute("UPDATE host SET has_seen_primary = 1")
+
+    def identify(self, fingerprint: str) -> bool:
+        """Whether this file is where it was made. If not, it was copied: this host becomes another
+        one, which the primary does not know yet."""
+        row = self._connection().execute("SELECT fingerprint FROM host").fetchone()
+        if row[0] == fingerprint:
+            return True
+        is_new = not row[0]
+        self._connection().execute("UPDATE host SET fingerprint = ?", [fingerprint])
+        if not is_new:
+            self._connection().execute(
+                "UPDATE host SET id = ?, beacon = '', beacon_before = ''", [str(uuid4())]
+            )
+        return is_new
+
+    def set_clock_offset(self, seconds: float) -> None:
+        self._connection().execute("UPDATE mode SET clock_offset = ?", [seconds])
 
     def stop(self, why: str) -> None:
         """Nothing is written on either side from now on."""
@@ -220,7 +242,7 @@ class ModeFile:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name='mode'").fetchone():
             connection.executescript(_SCHEMA.format(uuid4()))
             connection.execute(
-                "INSERT OR IGNORE INTO mode VALUES (1, ?, ?, ?, 'the file was made', '', 0)",
+                "INSERT OR IGNORE INTO mode VALUES (1, ?, ?, ?, 'the file was made', '', 0, 0)",
                 (*self._first, time.time()),
             )
             connection.execute("COMMIT")

@@ -20,7 +20,7 @@ class UnitMarker(models.Model):
     # of the rows the unit wrote: tells a second run that did the same from one that did not
     changes = models.CharField(max_length=64, default="", db_default="", db_column="ChangesDigest")
     # the rows it wrote, as JSON, unless they were very many
-    touched = models.TextField(null=True, db_column="TouchedRows")
+    touched = models.TextField(default="", db_default="", db_column="TouchedRows")
     created_at = UtcDateTimeField(db_column="CreatedAt")
 
     class Meta:

@@ -4,6 +4,7 @@ Inside a unit of work it is the one the unit began on; inside something that may
 as a page that only reads, the one that began on; else the mode file says.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ class Side(NamedTuple):
 
     alias: str
     epoch: int
+    # of the mode file: why nothing may be written, and how much slower a unit is to be
+    stopped: str = ""
+    pace: float = 0.0
+    clock_offset: float = 0.0
 
     @property
     def is_primary(self) -> bool:
@@ -58,9 +63,10 @@ def has_primary() -> bool:
 
 def mode_file() -> ModeFile:
     """This host's. If it was lost, the copy's fence tells what the mode was."""
-    directory = Path(settings.DATA_DIR)
+    directory: Path = settings.DATA_DIR
     known = _files.get(directory)
-    if known is not None and known.path.exists():
+    # asked for with every query
+    if known is not None and os.access(known.path, os.F_OK):
         return known
     with _opening:
         if not (directory / FILE).exists():
@@ -75,7 +81,8 @@ def current() -> Side:
     if not has_primary():
         return Side(SQLITE, NO_EPOCH)
     state = mode_file().read()
-    return Side(MSSQL if state.mode is Mode.PRIMARY else SQLITE, state.epoch)
+    alias = MSSQL if state.mode is Mode.PRIMARY else SQLITE
+    return Side(alias, state.epoch, state.stopped, state.pace, state.clock_offset)
 
 
 def active_alias() -> str:

@@ -14,12 +14,13 @@ def _path() -> str:
 
 def data_changed() -> None:
     """Tell every process of this host that the company's data changed. About 5 microseconds."""
+    path = _path()
     try:
-        os.utime(_path(), ns=(time.time_ns(),) * 2)
+        os.utime(path, ns=(time.time_ns(),) * 2)
     except FileNotFoundError:
-        with open(_path(), "ab"):
+        with open(path, "ab"):
             pass
-        os.utime(_path(), ns=(time.time_ns(),) * 2)
+        os.utime(path, ns=(time.time_ns(),) * 2)
 
 
 def data_stamp() -> int:

@@ -22,10 +22,9 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from django.db import connections, transaction
-from django.utils import timezone
 
 from rodcorp.actors import Actor
-from rodcorp.databases import fence, hosts, markers, results
+from rodcorp.databases import clock, fence, hosts, markers, results
 from rodcorp.databases.current import current_unit, open_now
 from rodcorp.databases.failover import RETRIES, Tries, begin, busy, heard, jitter, settle
 from rodcorp.databases.failures import Check, Failure, Kind, Phase, classify
@@ -33,7 +32,7 @@ from rodcorp.databases.ids import NAMESPACE
 from rodcorp.databases.markers import AlreadyCommitted, HostUnknown
 from rodcorp.databases.protection import wait_for_copy
 from rodcorp.databases.sessions import drop
-from rodcorp.databases.sides import NO_EPOCH, Side, follow, mode_file
+from rodcorp.databases.sides import NO_EPOCH, Side, follow
 from rodcorp.databases.stamps import data_changed
 from rodcorp.errors import InvalidInput, RodCorpError, Unavailable
 
@@ -104,10 +103,10 @@ class Unit:
             self.outer.note(operation, table, key, values)
 
     @property
-    def touched_rows(self) -> str | None:
-        """The rows written, by table, as JSON; None if they are too many to list."""
+    def touched_rows(self) -> str:
+        """The rows written, by table, as JSON; empty if they are too many to list."""
         if len(self.touched) > MAX_TOUCHED:
-            return None
+            return ""
         listed: dict[str, list[str]] = {}
         for table, key in self.touched:
             listed.setdefault(table, []).append(key)
@@ -172,19 +171,24 @@ def run_in_unit(
     marker again. Raises `Unavailable` when no database can take it.
     """
     outer = current_unit()
-    started = now or (outer.now if outer else timezone.now())
     unit_id = _unit_id(actor, operation, key, outer)
     body_hash = results.digest(body) if key else None
     if outer:
-        unit = Unit(unit_id, operation, actor, outer.side, started, outer=outer)
+        unit = Unit(unit_id, operation, actor, outer.side, now or outer.now, outer=outer)
         if outer.id == unit.id:
             unit.numbers, unit.changes = outer.numbers, outer.changes
             unit.touched = outer.touched
         return _run_once(fn, unit, body_hash, dry_run=dry_run)
-    return _run_until_known(
-        lambda unit: _run_once(fn, unit, body_hash, dry_run=dry_run),
-        lambda: Unit(unit_id, operation, actor, begin(writes=True), started),
-    )
+    started = now
+
+    def begun() -> Unit:
+        nonlocal started
+        side = begin(writes=True)
+        # one time for all attempts
+        started = started or clock.on(side)
+        return Unit(unit_id, operation, actor, side, started)
+
+    return _run_until_known(lambda unit: _run_once(fn, unit, body_hash, dry_run=dry_run), begun)
 
 
 def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
@@ -256,8 +260,8 @@ def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
 
 def _keep_pace(unit: Unit) -> None:
     """While the copy is led home, not faster than it can be followed."""
-    if unit.side.is_copy and (pace := mode_file().read().pace):
-        time.sleep(pace)
+    if unit.side.is_copy and unit.side.pace:
+        time.sleep(unit.side.pace)
 
 
 def _run_once(fn: Callable[[Unit], T], unit: Unit, body_hash: str | None, *, dry_run: bool) -> T:

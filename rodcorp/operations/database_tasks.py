@@ -13,6 +13,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from rodcorp.actors import Actor
 from rodcorp.databases import switching
 from rodcorp.databases.doctor import examine
+from rodcorp.databases.hosts import forget
 from rodcorp.databases.models import Conflict, Host
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.schema import aliases
@@ -24,6 +25,8 @@ from rodcorp.databases.sync.compare import compare
 from rodcorp.databases.sync.healing import Healer
 from rodcorp.databases.validation import validate
 from rodcorp.errors import Conflict as Refused
+from rodcorp.errors import NotFound
+from rodcorp.kit import validation
 from rodcorp.operations.conflicts import find_conflict, resolve_conflict
 
 Write = Callable[[str], object]
@@ -127,6 +130,12 @@ def show_conflicts(write: Write, options: Options, actor: Actor) -> bool:
 
 def show_hosts(write: Write, options: Options, actor: Actor) -> bool:
     _require_primary()
+    if options["forget"]:
+        wanted = validation.guid(options["forget"], "host")
+        if not forget(wanted):
+            raise NotFound(f"There is no other host {wanted}.", field="host")
+        write("Forgotten.")
+        return True
     found = Host.objects.using(MSSQL).order_by("name", "pk")
     if options["as_json"]:
         _as_json(write, list(found.values()))
@@ -162,6 +171,10 @@ def _add_switch(parser: CommandParser) -> None:
     parser.add_argument("--reason", required=True, help="kept in the history of switches")
 
 
+def _add_hosts(parser: CommandParser) -> None:
+    parser.add_argument("--forget", metavar="ID", help="one that will never come back")
+
+
 def _add_conflicts(parser: CommandParser) -> None:
     parser.add_argument("--all", action="store_true", help="also those that were resolved")
     parser.add_argument("--resolve", metavar="ID", help="somebody has dealt with it")
@@ -176,7 +189,7 @@ TASKS = {
     "conflicts": Task(
         "what could not be brought home as it was written", show_conflicts, _add_conflicts
     ),
-    "hosts": Task("the hosts SQL Server knows", show_hosts),
+    "hosts": Task("the hosts SQL Server knows", show_hosts, _add_hosts),
     "heal": Task("lead this host back to SQL Server now", lead_home, for_programs=False),
     "switch": Task("lead this host by hand", switch, _add_switch, for_programs=False),
     "resume": Task(

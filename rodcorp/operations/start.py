@@ -13,10 +13,13 @@ from django.db import connections
 from rodcorp.actors import Actor
 from rodcorp.databases import failover, hosts, journal
 from rodcorp.databases.configuration import LOCAL, SQLITE
+from rodcorp.databases.doctor import snapshots_are_allowed
+from rodcorp.databases.fields import MICROSOFT
 from rodcorp.databases.primary import MSSQL
-from rodcorp.databases.probe import probe_at_start
+from rodcorp.databases.probe import Answer, probe_at_start
 from rodcorp.databases.schema import is_behind
 from rodcorp.databases.sides import current, has_primary
+from rodcorp.databases.storage import refuse_network_file_system
 from rodcorp.errors import Unavailable
 from rodcorp.operations.sample import is_never_used, load_sample_data
 
@@ -33,6 +36,7 @@ def start(say: Say = lambda message: None) -> None:
     cannot be reached the copy takes over, if it may; if not, everything answers that it is
     unavailable until one of the two is there.
     """
+    refuse_network_file_system(settings.DATA_DIR)
     lock = settings.DATA_DIR / "start.lock"
     with portalocker.Lock(lock, "a", timeout=START_TIMEOUT_S, check_interval=0.05):
         if not has_primary():
@@ -60,6 +64,7 @@ def _meet_primary(say: Say) -> None:
     copy = connections[SQLITE]
     if journal.missing(copy):
         journal.install(copy)
+    hosts.identify()
     side = current()
     answer = probe_at_start(failover.look) if side.is_primary else failover.look()
     if answer.is_configuration:
@@ -77,7 +82,20 @@ def _meet_primary(say: Say) -> None:
     else:
         failover.heard()
         _bring_up_to_date(MSSQL, say)
-        hosts.register()
+        try:
+            hosts.register()
+        except hosts.Restored as error:
+            say(f"Nothing is written: {error}. See: manage.py databases status")
+        _warn(answer, say)
+
+
+def _warn(answer: Answer, say: Say) -> None:
+    """Of what does not keep the company from starting, and has to be mended."""
+    if answer.state is not None and answer.state.utc_offset_min:
+        say("SQL Server is not in UTC, so what other programs write has wrong times.")
+    if connections[MSSQL].vendor == MICROSOFT and not snapshots_are_allowed():
+        say("SQL Server does not allow snapshots, so the copy cannot be filled.")
+        say("What mends it: manage.py databases doctor")
 
 
 def _refuse_orphaned_copy() -> None:

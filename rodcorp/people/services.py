@@ -7,9 +7,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db.models import Q
-from django.utils import timezone
 
 from rodcorp.actors import Actor, ActorKind, Permission, Role
+from rodcorp.databases import clock
+from rodcorp.databases.failover import require_primary
 from rodcorp.databases.ids import natural_id
 from rodcorp.databases.repeatable import write_presence
 from rodcorp.databases.units import open_unit
@@ -55,8 +56,11 @@ def create_user(
 
 @service("people.update_user", needs=Permission.MANAGE_USERS)
 def update_user(*, actor: Actor, user: User, **changes: Unpack[UserChanges]) -> User:
-    """Change what is given. The last active admin keeps the role."""
+    """Change what is given. The last active admin keeps the role. A role is changed on the
+    primary only."""
     values = _checked(changes)
+    if values.get("role", user.role) != user.role:
+        require_primary("Changing a role")
     stays_admin = values.get("role", user.role) == Role.ADMIN and values.get(
         "is_active", user.is_active
     )
@@ -96,7 +100,7 @@ def find_user(username: object) -> User:
 
 def note_login(sender: object, user: User, **kwargs: Any) -> None:
     """Presence, not a unit: when somebody last signed in."""
-    now = timezone.now()
+    now = clock.now()
     write_presence(lambda: User.objects.filter(pk=user.pk).update(last_login=now))
 
 

@@ -42,9 +42,7 @@ def test_a_heartbeat_brings_it_up_without_history(make_agent, system):
 def test_an_earlier_heartbeat_that_arrives_late_changes_nothing(make_agent, system, monkeypatch):
     agent = make_agent()
     seen = heartbeat(actor=system, agent=agent)
-    monkeypatch.setattr(
-        "agents.services.presence.timezone.now", lambda: seen - timedelta(minutes=5)
-    )
+    monkeypatch.setattr("agents.services.presence.clock.now", lambda: seen - timedelta(minutes=5))
     heartbeat(actor=system, agent=agent)
     assert Agent.objects.get().last_seen == seen
 

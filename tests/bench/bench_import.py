@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.exports import write_export_like_gastown
-from tests.bench.harness import Ratio, fresh_databases, ratio_of
+from tests.bench.harness import Line, fresh_databases, ratio_of
 
 GASTOWN = Path(__file__).resolve().parents[3] / "shared/data/gastown"
 
 
-def run() -> list[Ratio]:
+def run() -> list[Line]:
     with tempfile.TemporaryDirectory() as directory:
         export = GASTOWN
         if not export.is_dir():
@@ -21,7 +21,7 @@ def run() -> list[Ratio]:
         return [_measure(export)]
 
 
-def _measure(export: Path) -> Ratio:
+def _measure(export: Path) -> Line:
     from django.core.management import call_command
     from django.db import transaction
 
@@ -45,7 +45,7 @@ def _measure(export: Path) -> Ratio:
 
     ratio = ratio_of(import_it, insert_bare, before=fresh_databases)
     count = sum(len(values) for _, values in rows)
-    return Ratio(f"import_beads / parse and bulk_create of its {count} rows", ratio, 2.0)
+    return Line(f"import_beads / parse and bulk_create of its {count} rows", ratio, 2.0)
 
 
 def _rows_left() -> list[tuple[Any, list[dict[str, Any]]]]:

@@ -4,14 +4,14 @@ same rows: what checking, history, ledger and the unit of work cost. For informa
 from collections.abc import Callable
 from typing import Any
 
-from tests.bench.harness import Ratio, fresh_databases, ratio_of
+from tests.bench.harness import Line, fresh_databases, ratio_of
 
 CALLS = 100
 
 Statement = tuple[str, Any]
 
 
-def run() -> list[Ratio]:
+def run() -> list[Line]:
     from agents.services.discussions import post_message
     from payroll.services.ledger import award_rodcoins
     from rodcorp.actors import Actor
@@ -42,7 +42,7 @@ def run() -> list[Ratio]:
     ]
 
 
-def _measure(name: str, call: Callable[[Any], None]) -> Ratio:
+def _measure(name: str, call: Callable[[Any], None]) -> Line:
     from django.db import connections
 
     _prepare()
@@ -62,7 +62,7 @@ def _measure(name: str, call: Callable[[Any], None]) -> Ratio:
                     cursor.execute(sql, parameters)
                 cursor.execute("COMMIT")
 
-    return Ratio(name, ratio_of(through_the_service, bare, before=_prepare), bound=None)
+    return Line(name, ratio_of(through_the_service, bare, before=_prepare), bound=None)
 
 
 def _prepare() -> None:

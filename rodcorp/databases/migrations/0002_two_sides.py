@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='unitmarker',
             name='touched',
-            field=models.TextField(db_column='TouchedRows', null=True),
+            field=models.TextField(db_column='TouchedRows', db_default='', default=''),
         ),
         migrations.CreateModel(
             name='Conflict',

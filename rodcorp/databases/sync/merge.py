@@ -1,8 +1,13 @@
 """What becomes of one row that was written on the copy, when it comes home."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
+from rodcorp.databases import clock
 from rodcorp.databases.sync.rules import Row, Rule, Verdict
+
+# No clock of ours is further ahead than this.
+AHEAD = timedelta(seconds=60)
 
 THEIRS_STANDS = "both sides changed it; the primary's value stands"
 
@@ -24,13 +29,21 @@ def merge_columns(rule: Rule, base: Row, ours: Row, theirs: Row) -> Verdict:
             continue
         if rule.latest.issuperset(group):
             [name] = group
-            if theirs[name] is None or (ours[name] is not None and ours[name] > theirs[name]):
-                values[name] = ours[name]
+            if (later := latest(ours[name], theirs[name])) is not None:
+                values[name] = later
         elif all(theirs[name] == base.get(name, theirs[name]) for name in group):
             values |= {name: ours[name] for name in group}
         else:
             lost |= {name for name in changed if ours[name] != theirs[name]}
     return Verdict(values, frozenset(lost), THEIRS_STANDS if lost else "")
+
+
+def latest(ours: datetime | None, theirs: datetime | None) -> datetime | None:
+    """Our time, if it is the later one and can be true."""
+    if ours is None:
+        return None
+    ours = min(ours, clock.now() + AHEAD)
+    return ours if theirs is None or ours > theirs else None
 
 
 def is_unchanged(rule: Rule, base: Row, theirs: Row) -> bool:

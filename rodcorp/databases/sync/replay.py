@@ -34,7 +34,7 @@ from rodcorp.databases.sync.images import (
     key_of,
     write_copy,
 )
-from rodcorp.databases.sync.merge import differing, is_unchanged, merge
+from rodcorp.databases.sync.merge import differing, is_unchanged, latest, merge
 from rodcorp.databases.sync.rules import Row, Rule, reason_against, rules
 from rodcorp.databases.sync.source import ChangeSource, Versioned
 from rodcorp.databases.units import Unit, inside_open_transaction
@@ -311,13 +311,10 @@ class Replay:
             if stored is None or found is None:
                 continue
             ours, theirs = from_copy(rule.model, stored), found[1]
-            later = {
-                name: ours[name]
-                for name in rule.latest
-                if ours[name] is not None and (theirs[name] is None or ours[name] > theirs[name])
-            }
-            if later:
-                rule.model._base_manager.using(MSSQL).filter(pk=key).update(**later)
+            later = {name: latest(ours[name], theirs[name]) for name in rule.latest}
+            values = {name: value for name, value in later.items() if value is not None}
+            if values:
+                rule.model._base_manager.using(MSSQL).filter(pk=key).update(**values)
 
     # --- and back -------------------------------------------------------------------------------
     def _read_again(self, done: Sequence[Work]) -> Found:
@@ -437,8 +434,8 @@ def _stored(rule: Rule, key: str) -> dict[str, Any] | None:
 
 
 def _markers_of(work: Work) -> list[UnitMarker]:
-    keys = [key_of(entry.key) for entry in work.entries if entry.table == MARKERS]
-    return list(UnitMarker.objects.using(SQLITE).filter(pk__in=keys))
+    keys = {key_of(entry.key) for entry in work.entries if entry.table == MARKERS}
+    return list(UnitMarker.objects.using(SQLITE).filter(pk__in={*keys, UUID(work.unit)}))
 
 
 def _is_busy(table: str, key: str) -> bool:

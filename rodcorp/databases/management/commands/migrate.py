@@ -1,15 +1,22 @@
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 from django.db import Error, connections
+from django.utils import timezone
 
 from rodcorp.databases import journal
 from rodcorp.databases.configuration import SQLITE
+from rodcorp.databases.hosts import those_that_hinder
+from rodcorp.databases.models import Host
 from rodcorp.databases.primary import MSSQL
-from rodcorp.databases.schema import aliases
-from rodcorp.databases.sides import current, has_primary
+from rodcorp.databases.schema import aliases, is_behind
+from rodcorp.databases.sides import current, has_primary, mode_file
 from rodcorp.databases.sync import rowversions
+
+# A host that is well says every few seconds that its journal is empty.
+HOST_REPORTS_S = 60
 
 
 class Command(migrate.Command):
@@ -55,3 +62,21 @@ def _require_primary() -> None:
         raise CommandError(
             f"{error} Its schema stays as it is; see: manage.py databases doctor"
         ) from error
+    if hindering := _hindering():
+        raise CommandError(
+            f"These hosts may still bring changes home that were made for the schema as it is: "
+            f"{hindering}. Start them, or forget those that will never come back: "
+            "manage.py databases hosts --forget ID"
+        )
+
+
+def _hindering() -> str:
+    """Other hosts that have not said lately that their journal is empty; none while the table of
+    hosts is not there, or nothing is to be done."""
+    if Host._meta.db_table.lower() not in map(
+        str.lower, connections[MSSQL].introspection.table_names()
+    ) or not is_behind(MSSQL):
+        return ""
+    lately = timezone.now() - timedelta(seconds=HOST_REPORTS_S)
+    others = [host for host in those_that_hinder(lately) if host.pk != mode_file().host_id()]
+    return ", ".join(f"{host.name} ({host.pk})" for host in others)
