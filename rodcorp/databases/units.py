@@ -12,22 +12,23 @@ import hashlib
 import itertools
 import json
 import logging
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from rodcorp.actors import Actor
 from rodcorp.databases import clock, fence, hosts, markers, results
 from rodcorp.databases.current import current_unit, open_now
 from rodcorp.databases.failover import RETRIES, Tries, begin, busy, heard, jitter, settle
 from rodcorp.databases.failures import Check, Failure, Kind, Phase, classify
+from rodcorp.databases.fields import SQLITE as SQLITE_VENDOR
 from rodcorp.databases.ids import NAMESPACE
 from rodcorp.databases.markers import AlreadyCommitted, HostUnknown
 from rodcorp.databases.protection import wait_for_copy
@@ -306,7 +307,7 @@ def _run_in_transaction(fn: Callable[[Unit], T], unit: Unit, body_hash: str | No
         fence.pass_through(connection, unit.side.epoch)
     if body_hash is not None or unit.may_be_second:
         return _marked_first(fn, unit, body_hash)
-    with connection.execute_wrapper(_noting_writes(unit)):
+    with _noting_writes(unit, connection):
         result = fn(unit)
     if unit.has_written:
         markers.insert(unit, None)
@@ -322,13 +323,21 @@ def _marked_first(fn: Callable[[Unit], T], unit: Unit, body_hash: str | None) ->
     return result
 
 
-def _noting_writes(unit: Unit) -> Callable[..., Any]:
+@contextmanager
+def _noting_writes(unit: Unit, connection: BaseDatabaseWrapper) -> Iterator[None]:
+    if connection.vendor == SQLITE_VENDOR:
+        before = connection.connection.total_changes
+        yield
+        unit.has_written = connection.connection.total_changes != before
+        return
+
     def note(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
         if not unit.has_written and not sql.startswith(_READS):
             unit.has_written = True
         return execute(sql, parameters, many, context)
 
-    return note
+    with connection.execute_wrapper(note):
+        yield
 
 
 def _committed(unit: Unit) -> None:
@@ -372,7 +381,7 @@ def _unknown() -> Unavailable:
 
 def _unit_id(actor: Actor, operation: str, key: str | None, outer: Unit | None) -> UUID:
     if key is None:
-        return outer.id if outer else uuid5(NAMESPACE, secrets.token_hex(32))
+        return outer.id if outer else uuid4()
     if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY_LENGTH:
         raise InvalidInput(f"key must be text of 1 to {MAX_KEY_LENGTH} characters.", field="key")
     return uuid5(NAMESPACE, json.dumps([str(actor.kind), actor.id, operation, key]))

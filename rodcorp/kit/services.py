@@ -32,16 +32,17 @@ def service(operation: str, *, needs: Permission) -> Callable[[Callable[P, T]], 
             actor.require(needs)
             key = cast(str | None, kwargs.get("key"))
             body = {name: kwargs[name] for name in kwargs if name not in ("actor", "key")}
+            given = _rows(kwargs)
             copies: dict[str, Any] = {}
 
             def attempt(unit: Unit) -> T:
                 # A unit may run twice, or fail. The function gets copies of the rows it is given:
                 # run again it must find them as they were, not as its first attempt left them.
-                copies.update((name, copy.copy(row)) for name, row in _rows(kwargs))
+                copies.update((name, copy.copy(row)) for name, row in given)
                 return function(*args, **{**kwargs, **copies})
 
             result = run_in_unit(attempt, actor=actor, operation=operation, key=key, body=body)
-            for name, row in _rows(kwargs):
+            for name, row in given:
                 if name in copies:
                     row.__dict__.update(copies[name].__dict__)
             return result
