@@ -55,7 +55,7 @@ class Healed:
 
 
 class Healer:
-    """`progress` is called again and again meanwhile, with how many changes are left."""
+    """`progress` is called with every unit, with how many changes were left at last."""
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class Healer:
         self.source, self._progress, self._clock = source, progress, clock
         # entries a second, measured
         self._speed = 0.0
+        self._left = 0
 
     def heal(self, reason: str) -> Healed | None:
         """Lead this host home. None if there is nothing to do, or if it was given up for now;
@@ -100,10 +101,13 @@ class Healer:
                 return 0
             hosts.register()
             hosts.raise_epoch(state.epoch)
-            replay = Replay(self.source, state.epoch)
+            replay = Replay(self.source, state.epoch, self._alive)
             while journal.count(connections[SQLITE]):
                 replay.run(BATCH)
             return replay.units
+
+    def _alive(self) -> None:
+        self._progress(self._left)
 
     def _give_up(self, epoch: int, why: str) -> None:
         closed = fence.read(connections[SQLITE]) == (False, epoch + 1)
@@ -114,7 +118,7 @@ class Healer:
         drop(MSSQL)  # it may be from before the outage
         hosts.register()
         hosts.raise_epoch(epoch)
-        replay = Replay(self.source, epoch)
+        replay = Replay(self.source, epoch, self._alive)
         for _ in range(TAIL_ATTEMPTS):
             self._shorten(replay)
             begun = self._clock()
@@ -130,7 +134,7 @@ class Healer:
         """Replay while writes go on, until what is left can be replayed while they do not."""
         copy, pace = connections[SQLITE], 0.0
         while (left := journal.count(copy)) and left / max(self._speed, 1.0) > TAIL_ESTIMATE_S:
-            self._progress(left)
+            self._left = left
             begun = self._clock()
             replay.run(BATCH)
             self._speed = min(left, BATCH) / max(self._clock() - begun, 1e-6)

@@ -96,10 +96,13 @@ class Work:
 
 
 class Replay:
-    """Brings a host's journal home, in the epoch in which it heals."""
+    """Brings a host's journal home, in the epoch in which it heals. `alive` is called with every
+    unit."""
 
-    def __init__(self, source: ChangeSource, epoch: int) -> None:
-        self.source, self.epoch = source, epoch
+    def __init__(
+        self, source: ChangeSource, epoch: int, alive: Callable[[], None] = lambda: None
+    ) -> None:
+        self.source, self.epoch, self._alive = source, epoch, alive
         self._losses: list[tuple[Rule, Row, Row]] = []
         self.units = self.conflicts = self.quarantined = 0
         self._is_careful = False
@@ -131,6 +134,7 @@ class Replay:
                 self._bring(work)
             done.append(work)
             self.units += 1
+            self._alive()
         return done
 
     # --- one unit -------------------------------------------------------------------------------

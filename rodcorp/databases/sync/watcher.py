@@ -216,7 +216,8 @@ class Watcher:
         return 0.0
 
     def _progress(self, left: int) -> None:
-        self._say(f"healing, {left} changes left")
+        if time.time() - self.report.at > LOOK_EVERY_S:
+            self._say(f"healing, {left} changes left")
 
     # --- trouble --------------------------------------------------------------------------------
     def _stumble(self, error: Exception) -> float:
