@@ -27,6 +27,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         ),
         _group(
             "Records",
+            _page("Databases", "database", "databases"),
             _page("All tables", "table", "admin:index"),
             _page("Users", "group", "admin:people_user_changelist", Permission.MANAGE_USERS),
         ),

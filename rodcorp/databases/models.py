@@ -93,6 +93,9 @@ class Conflict(models.Model):
         max_length=100, default="", db_default="", db_column="ResolvedBy"
     )
     resolution = models.CharField(max_length=500, default="", db_default="", db_column="Resolution")
+    version = models.PositiveIntegerField(
+        default=1, db_default=1, editable=False, db_column="Version"
+    )
 
     class Meta:
         db_table = "SyncConflicts"

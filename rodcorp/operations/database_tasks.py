@@ -29,6 +29,8 @@ from rodcorp.errors import NotFound
 from rodcorp.kit import validation
 from rodcorp.operations.conflicts import find_conflict, resolve_conflict
 
+IMAGES = frozenset({"base", "ours", "theirs"})
+
 Write = Callable[[str], object]
 Options = dict[str, Any]
 
@@ -118,7 +120,9 @@ def show_conflicts(write: Write, options: Options, actor: Actor) -> bool:
     if not options["all"]:
         found = found.filter(resolved_at__isnull=True)
     if options["as_json"]:
-        _as_json(write, list(found.values()))
+        # without the images, which may hold what nobody is to read
+        told = [field.attname for field in Conflict._meta.concrete_fields]
+        _as_json(write, list(found.values(*[n for n in told if n not in IMAGES])))
         return True
     for one in found:
         write(f"{one.pk}  {one.kind} in {one.table_name}, {_moment(one.happened_at)}: {one.rule}")

@@ -27,7 +27,16 @@ _GROUPS = {
         "Evaluation",
     ),
     "People": ("User", "AccessToken", "AccessAttempt", "AccessFailureLog", "AccessLog"),
-    "System": ("Schedule", "OrmQ", "Failure", "JobLease", "OutboxMessage", "UnitMarker"),
+    "System": (
+        "Conflict",
+        "Host",
+        "Schedule",
+        "OrmQ",
+        "Failure",
+        "JobLease",
+        "OutboxMessage",
+        "UnitMarker",
+    ),
 }
 
 

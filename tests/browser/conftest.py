@@ -3,6 +3,7 @@ import os
 import pytest
 
 from tests.browser import driver
+from tests.databases.live import database_for_processes
 from tests.processes import company, status, wait_for
 
 if not driver.chromium() and os.environ.get("RODCORP_REQUIRE_ALL") == "1":
@@ -19,10 +20,13 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="package")
-def served(repository, tmp_path_factory):
+def served(repository, tmp_path_factory, request):
     """The address of a company with sample data and a user for each role."""
     data = tmp_path_factory.mktemp("company")
-    with company(repository, data, RODCORP_ADMIN_PASSWORD=driver.PASSWORD) as (_, address):
+    with (
+        database_for_processes(request),
+        company(repository, data, RODCORP_ADMIN_PASSWORD=driver.PASSWORD) as (_, address),
+    ):
         wait_for(lambda: status(address + "/") == 200)
         driver.add_users(data)
         yield address

@@ -26,6 +26,8 @@ PAGES = {
     "leaderboard": "/leaderboard/",
     "ledger": "/ledger/",
     "transaction": ("/ledger/", ".rc-table tbody a"),
+    "databases": "/databases/",
+    "conflicts": "/databases/conflicts/",
     "records": "/admin/",
     "records-agents": "/admin/agents/agent/",
     "records-tasks": "/admin/tasks/task/",

@@ -12,6 +12,7 @@ from agents.services.presence import sweep_liveness
 from agents.services.registry import retire_agent
 from payroll.services.evaluations import record_performance_evaluation
 from payroll.services.ledger import award_rodcoins, transfer
+from rodcorp.databases.sides import active_alias
 from tasks.models import Task
 from tasks.services.creation import create_task
 
@@ -78,7 +79,7 @@ def test_it_takes_as_many_queries_however_much_the_agent_did(browser, ada, live)
 
     def queries():
         with (
-            CaptureQueriesContext(connections["sqlite"]) as company,
+            CaptureQueriesContext(connections[active_alias()]) as company,
             CaptureQueriesContext(connections["local"]) as local,
         ):
             assert client.get(f"/agents/{ada.pk}/").status_code == 200

@@ -28,6 +28,8 @@ PAGES = list_pages()
 # Sorted without an index, and why that is right.
 WITHOUT_INDEX = {
     "ledger": {"description"},  # as wide as the rest of the row; every award would pay for it
+    # what could not be brought home is short: it is there to be dealt with
+    "conflicts": {"kind", "table_name", "rule", "lost", "operation"},
 }
 
 

@@ -20,7 +20,7 @@ from payroll.models import (
 )
 from payroll.services.ledger import award_rodcoins
 from payroll.services.salaries import set_salary
-from rodcorp.databases.models import OutboxMessage, UnitMarker
+from rodcorp.databases.models import Conflict, Host, OutboxMessage, UnitMarker
 from rodcorp.databases.units import run_in_unit
 from rodcorp.gateway.models import AccessToken
 from rodcorp.kit import rows
@@ -63,6 +63,8 @@ SEES = {
     AccessToken: OPERATORS,
     UnitMarker: OPERATORS,
     OutboxMessage: OPERATORS,
+    Host: OPERATORS,
+    Conflict: OPERATORS,
     JobLease: OPERATORS,
     Schedule: OPERATORS,
     OrmQ: OPERATORS,
@@ -106,6 +108,8 @@ WITHOUT_HISTORY = {
     DispatchDecision,
     UnitMarker,
     OutboxMessage,
+    Host,
+    Conflict,
     JobLease,
     Schedule,
     OrmQ,
@@ -218,6 +222,23 @@ def _records(actor, number):
     )
     OutboxMessage.objects.create(
         id=uuid4(), unit=uuid4(), host="h", job=f"job {number}", arguments=SECRET, created_at=at
+    )
+    Host.objects.create(
+        id=uuid4(), name=f"host {number}", epoch=1, beacon=SECRET[:32], created_at=at
+    )
+    Conflict.objects.create(
+        id=uuid4(),
+        kind="conflict",
+        unit=uuid4(),
+        host=uuid4(),
+        operation="x",
+        caller="y",
+        table_name=f"Table {number}",
+        row_key=uuid4(),
+        rule="r",
+        ours=SECRET,
+        happened_at=at,
+        recorded_at=at,
     )
 
 

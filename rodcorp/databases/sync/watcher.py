@@ -191,9 +191,9 @@ class Watcher:
     # --- away -----------------------------------------------------------------------------------
     def _try_home(self) -> float:
         self._feed = None
-        if not failover.look().is_good:
+        if (failure := failover.look().failure) is not None:
             self._well_since = None
-            self._say("away")
+            self._say("away", trouble=failure.code)
             return LOOK_EVERY_S
         now = self._clock()
         self._well_since = self._well_since if self._well_since is not None else now

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from rodcorp.actors import Permission
-from rodcorp.databases.models import OutboxMessage, UnitMarker
+from rodcorp.databases.models import Conflict, Host, OutboxMessage, UnitMarker
 from rodcorp.kit.admin.base import ReadOnlyAdmin
 
 
@@ -29,3 +29,44 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     list_display = ("job", "host", "created_at")
     search_fields = ("job", "host")
     ordering = ("created_at", "job")
+
+
+@admin.register(Host)
+class HostAdmin(ReadOnlyAdmin):
+    """Only shown: each host writes its own row, on SQL Server alone; a copy has none. The beacon is
+    the host's secret."""
+
+    sees = Permission.RUN_SYSTEM
+    fieldsets = (
+        (None, {"fields": ("name", "epoch", "journal_rows", "reported_at")}),
+        ("Record", {"fields": ("id", "replayed_sequence", "schema_revision", "created_at")}),
+    )
+    list_display = ("name", "epoch", "journal_rows", "reported_at", "created_at")
+    search_fields = ("name",)
+    ordering = ("name", "created_at")
+
+
+@admin.register(Conflict)
+class ConflictAdmin(ReadOnlyAdmin):
+    """Only shown: the console has the page on which one is looked at and resolved. The images are
+    not shown; secrets may be in them."""
+
+    sees = Permission.RUN_SYSTEM
+    fieldsets = (
+        (None, {"fields": ("kind", "table_name", "row_key", "rule", "lost")}),
+        ("Unit", {"fields": ("operation", "caller", "unit", "host", "happened_at")}),
+        ("Resolved", {"fields": ("resolved_at", "resolved_by", "resolution")}),
+        ("Record", {"fields": ("id", "recorded_at")}),
+    )
+    list_display = (
+        "table_name",
+        "kind",
+        "rule",
+        "operation",
+        "happened_at",
+        "recorded_at",
+        "resolved_at",
+    )
+    list_filter = ("kind", ("resolved_at", admin.EmptyFieldListFilter))
+    search_fields = ("table_name", "operation", "caller")
+    ordering = ("-recorded_at", "table_name", "operation")

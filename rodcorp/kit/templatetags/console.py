@@ -13,10 +13,19 @@ register = template.Library()
 
 # What a word means at a glance. The word itself is always there too: colour is never alone.
 TONES = {
-    "good": ("active", "up", "completed", "approved", "positive", "earned", "bonus", "salary"),
-    "busy": ("in_progress", "waiting", "normal", "adjustment", "transfer"),
-    "warn": ("late", "blocked", "high", "changes_requested", "inactive", "deduction", "reversed"),
-    "bad": ("down", "urgent", "overdue", "rejected", "negative", "retired", "reversal"),
+    "good": (
+        *("active", "up", "completed", "approved", "positive", "earned", "bonus", "salary"),
+        *("resolved", "primary", "yes", "at_work"),
+    ),
+    "busy": ("in_progress", "waiting", "normal", "adjustment", "transfer", "healing"),
+    "warn": (
+        *("late", "blocked", "high", "changes_requested", "inactive", "deduction", "reversed"),
+        *("open", "conflict", "fallback"),
+    ),
+    "bad": (
+        *("down", "urgent", "overdue", "rejected", "negative", "retired", "reversal"),
+        *("quarantine", "no", "silent", "missing"),
+    ),
 }
 _TONE_OF = {word: tone for tone, words in TONES.items() for word in words}
 
