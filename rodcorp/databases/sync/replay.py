@@ -210,8 +210,9 @@ class Replay:
         order = list(rules())
         present = [change for change in work.changes if change.ours is not None]
         gone = [change for change in work.changes if change.ours is None]
-        for change in sorted(present, key=lambda change: order.index(change.table)):
-            findings += self._bring_row(change)
+        present.sort(key=lambda change: order.index(change.table))
+        for _, group in groupby(present, key=lambda change: change.table):
+            findings += self._bring_rows(list(group))
         for change in sorted(gone, key=lambda change: -order.index(change.table)):
             findings += self._bring_deletion(change)
         if self._losses:
@@ -230,18 +231,25 @@ class Replay:
                 assert rule.after_loss is not None
                 rule.after_loss(MSSQL, ours, theirs)
 
+    def _bring_rows(self, changes: Sequence[RowChange]) -> Iterator[Finding]:
+        """Of one table; those that are new all at once."""
+        rule = changes[0].rule
+        new = [] if self._is_careful else [change for change in changes if change.base is None]
+        if new:
+            self._insert(rule, [change.ours for change in new if change.ours is not None])
+        for change in changes:
+            if self._is_careful or change.base is not None:
+                yield from self._bring_row(change)
+
     def _bring_row(self, change: RowChange) -> Iterable[Finding]:
         assert change.ours is not None
         rule, ours = change.rule, change.ours
-        if change.base is None and not self._is_careful:
-            self._insert(rule, ours)
-            return []
         found = self.source.read(rule, [change.key]).get(change.key)
         if found is None and change.base is not None:
             # never turned into an insert
             return [self._finding(change, "it was deleted on the primary")]
         if found is None:
-            self._insert(rule, ours)
+            self._insert(rule, [ours])
             return []
         version, theirs = found
         if rule.append_only or change.base is None:
@@ -277,16 +285,21 @@ class Replay:
             raise Raced
         return []
 
-    def _insert(self, rule: Rule, ours: Row) -> None:
-        row = dict(ours)
-        for field_ in rule.model._meta.concrete_fields:
-            if field_.attname in rule.derived and row[field_.attname] is not None:
-                row[field_.attname] = field_.get_default()
-        if rule.prepare:
-            row = rule.prepare(MSSQL, row)
-        rule.model(**row).save_base(force_insert=True, using=MSSQL, raw=True)
+    def _insert(self, rule: Rule, ours: Sequence[Row]) -> None:
+        derived = [
+            field for field in rule.model._meta.concrete_fields if field.attname in rule.derived
+        ]
+        rows = []
+        for image in ours:
+            row = dict(image)
+            for each in derived:
+                if row[each.attname] is not None:
+                    row[each.attname] = each.get_default()
+            rows.append(rule.prepare(MSSQL, row) if rule.prepare else row)
+        made = [rule.model(**row) for row in rows]
+        rule.model._base_manager.using(MSSQL).bulk_create(made, batch_size=PAGE)
         if rule.after_insert:
-            rule.after_insert(MSSQL, [row])
+            rule.after_insert(MSSQL, rows)
 
     def _finding(
         self,
