@@ -6,7 +6,10 @@ import time
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db import connections
+
 from rodcorp.databases.configuration import SQLITE
+from rodcorp.databases.eligibility import schema_revision
 from rodcorp.databases.models import UnitMarker
 from rodcorp.databases.sync.nudge import nudge
 
@@ -35,6 +38,9 @@ def figures() -> Figures:
 def wait_for_copy(unit: UUID) -> bool:
     """Wait until the copy contains this unit's commit. False after a quarter of a second, and at
     once when nobody feeds the copy."""
+    # what a switch needs is there before it is needed: opening the file takes longer than a unit
+    connections[SQLITE].ensure_connection()
+    schema_revision()
     is_protected = nudge() and _arrives(unit)
     global _figures
     with _counting:
