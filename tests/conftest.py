@@ -1,13 +1,19 @@
 """What all tests share: a database to write to, actors to write as, and a few agents."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ALIASES = ["sqlite", "local"]
+from tests.environment import HAS_SERVER, SUITE_DATABASE
+
+ON_SQLITE = ["sqlite", "local"]
+ALIASES = ["mssql", *ON_SQLITE] if HAS_SERVER else ON_SQLITE
+
+# the reasons of tests that stay on SQLite although there is a server
+_away: Counter[str] = Counter()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -15,6 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    if HAS_SERVER:
+        settings.DATABASES["mssql"]["TEST"]["NAME"] = SUITE_DATABASE
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -27,13 +35,98 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section("NOT TESTED HERE", yellow=True)
         for reason, count in reasons.most_common():
             terminalreporter.line(f"{count:4} tests: {reason.removeprefix('NOT TESTED: ')}")
+    if _away:
+        terminalreporter.section("ON SQLITE, WITH A SERVER THERE", yellow=True)
+        for reason, count in _away.most_common():
+            terminalreporter.line(f"{count:4} tests: {reason}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`django_db` means both files, unless a test says otherwise."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """`django_db` means all databases there are, unless a test says otherwise."""
     for item in items:
-        for mark in item.iter_markers("django_db"):
-            mark.kwargs.setdefault("databases", ALIASES)
+        away = item.get_closest_marker("sqlite_only") if HAS_SERVER else None
+        if away:
+            # before all others, those of pytest-django among them
+            item.fixturenames.insert(0, "_without_a_server")
+            _away[away.args[0]] += 1
+        if mark := item.get_closest_marker("django_db"):
+            options = {"databases": ON_SQLITE if away else ALIASES, **mark.kwargs}
+            if HAS_SERVER and not away and item.get_closest_marker("refused_by_database"):
+                options["transaction"] = True
+            item.add_marker(pytest.mark.django_db(**options), append=False)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    from tests.databases import live
+
+    if HAS_SERVER:
+        live.make_a_host_of_old()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    from django.conf import settings
+
+    from tests.databases import live
+
+    # it has that name once a test that needs it has had it made
+    if HAS_SERVER and settings.DATABASES["mssql"]["NAME"] == SUITE_DATABASE:
+        with django_db_blocker.unblock():
+            live.allow_snapshots(SUITE_DATABASE)
+
+
+@pytest.fixture(scope="session")
+def _plain_file(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Any:
+    """The settings of an embedded file that is no copy of a SQL Server: without the journal."""
+    from django.core.management import call_command
+    from django.db import connections
+
+    from tests.sides.company import aliases
+
+    file = tmp_path_factory.mktemp("plain") / "agent_system.db"
+    plain = {**connections.settings["sqlite"], "NAME": str(file)}
+    with django_db_blocker.unblock(), aliases({"default": {}, "sqlite": plain}):
+        call_command("migrate", database="sqlite", verbosity=0, interactive=False)
+    return plain
+
+
+@pytest.fixture
+def _without_a_server(_plain_file: Any) -> Iterator[None]:
+    """For `sqlite_only`: no SQL Server is configured, here and in the processes a test starts."""
+    from django.db import connections
+
+    from tests.sides.company import aliases
+
+    wanted = {"default": {}, "sqlite": _plain_file, "local": connections.settings["local"]}
+    # not the fixture, which would undo what a test changed after the aliases are back
+    with pytest.MonkeyPatch.context() as patch, aliases(wanted):
+        patch.setenv("MSSQL_HOST", "")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _registered_host(request: pytest.FixtureRequest) -> None:
+    """A flush forgets this host, and a unit inside a test's transaction cannot start over."""
+    from django.utils import timezone
+
+    from rodcorp.databases import hosts
+    from rodcorp.databases.models import Host
+    from rodcorp.databases.sides import has_primary
+
+    if HAS_SERVER and request.node.get_closest_marker("django_db") and has_primary():
+        hosts.register()
+        Host.objects.update(journal_rows=0, reported_at=timezone.now())
+
+
+@pytest.fixture
+def home_of_processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """RODCORP_DATA_DIR for processes that keep a company of their own."""
+    from tests.databases.live import database_for_processes
+
+    with database_for_processes(request):
+        yield tmp_path
 
 
 @pytest.fixture(scope="session")

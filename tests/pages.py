@@ -7,6 +7,8 @@ import re
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
+from rodcorp.databases.sides import active_alias
+
 
 def records(response):
     """The rows a list shows on its page."""
@@ -22,7 +24,7 @@ def csv_of(client, url):
 def queries(client, url):
     """How many a page takes, in the company's database and in this host's file."""
     with (
-        CaptureQueriesContext(connections["sqlite"]) as company,
+        CaptureQueriesContext(connections[active_alias()]) as company,
         CaptureQueriesContext(connections["local"]) as local,
     ):
         assert client.get(url).status_code == 200
@@ -31,7 +33,7 @@ def queries(client, url):
 
 def orders(client, url):
     """By what a page's rows are sorted."""
-    with CaptureQueriesContext(connections["sqlite"]) as asked:
+    with CaptureQueriesContext(connections[active_alias()]) as asked:
         client.get(url)
     sorted_by = [query["sql"].partition("ORDER BY")[2] for query in asked]
     assert any(sorted_by)

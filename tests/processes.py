@@ -26,7 +26,7 @@ def children_of(pid):
     return [(child, group) for child, parent, group in rows if parent == pid]
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=60):
     """The first true answer, or fail."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

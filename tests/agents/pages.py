@@ -3,6 +3,8 @@
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
+from rodcorp.databases.sides import active_alias
+
 ROLES = ("viewer", "supervisor", "payroll", "operator", "admin")
 
 # what somebody may write into any text
@@ -20,7 +22,7 @@ NASTY = {
 def queries_of(client, address):
     """How many a page takes: in the company's database and in this host's."""
     with (
-        CaptureQueriesContext(connections["sqlite"]) as company,
+        CaptureQueriesContext(connections[active_alias()]) as company,
         CaptureQueriesContext(connections["local"]) as local,
     ):
         assert client.get(address).status_code == 200

@@ -32,7 +32,7 @@ from tests.tds.orm import registered
 from tests.tds.tls import Authority, Tls
 from tests.tds.tokens import Result
 
-pytestmark = MARKS
+pytestmark = [*MARKS, pytest.mark.sqlite_only("on the scripted endpoint")]
 
 LOGIN_S = 1
 ONCE = "SET XACT_ABORT ON; SET LOCK_TIMEOUT 500; SET DATEFORMAT ymd; SET DATEFIRST 7;"

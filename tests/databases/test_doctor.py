@@ -22,7 +22,10 @@ from tests.tds.orm import registered
 from tests.tds.tls import Authority
 from tests.tds.tokens import Result, ServerError
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.sqlite_only("servers that are made up are examined, and none"),
+]
 
 THERE = Reached(Reach.REACHABLE, 0.002, "16.0.1000")
 

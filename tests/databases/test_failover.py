@@ -167,7 +167,9 @@ def test_what_is_written_on_the_copy_is_journaled_under_its_unit(company, write)
     _, [unit] = write()
     entries = company.journal()
     assert {entry.unit for entry in entries} == {unit.hex}
-    assert {"GlobalAgentRegistry", "GlobalAgentRegistryHistory"} == {entry.table for entry in entries}
+    assert {"GlobalAgentRegistry", "GlobalAgentRegistryHistory"} == {
+        entry.table for entry in entries
+    }
 
 
 def test_nothing_is_journaled_while_the_primary_is_used(company, write):

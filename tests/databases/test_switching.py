@@ -72,6 +72,7 @@ def test_a_switch_to_where_one_is_is_refused(company, lead, words):
         lead("again")
 
 
+@pytest.mark.sqlite_only("no SQL Server is configured")
 def test_without_a_primary_there_is_nothing_to_switch():
     with pytest.raises(Conflict, match="No SQL Server is configured"):
         switching.to_copy("why not")

@@ -51,6 +51,7 @@ def _driver_is_missing():
     return ""
 
 
+ALIAS = "never_connected"
 MISSING = _driver_is_missing()
 pytestmark = [
     pytest.mark.tsql_driver,
@@ -61,13 +62,13 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def statements():
     """Every statement that `migrate` would run on an empty SQL Server database."""
-    connections.settings["mssql"] = {
+    connections.settings[ALIAS] = {
         **connections.settings["sqlite"],
         "ENGINE": "mssql",
-        "NAME": "never_connected",
+        "NAME": ALIAS,
         "OPTIONS": {},
     }
-    connection = connections["mssql"]
+    connection = connections[ALIAS]
     loader = MigrationLoader(None)
     state = loader.project_state([])
     collected = []
@@ -80,8 +81,8 @@ def statements():
             migration.apply(state, editor, collect_sql=True)
         collected += [line for line in editor.collected_sql if not line.startswith("--")]
     yield collected
-    del connections["mssql"]
-    del connections.settings["mssql"]
+    del connections[ALIAS]
+    del connections.settings[ALIAS]
 
 
 def created(statements, table):

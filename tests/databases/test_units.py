@@ -46,6 +46,7 @@ def test_a_unit_that_fails_leaves_nothing(run):
     assert not UnitMarker.objects.exists()
 
 
+@pytest.mark.refused_by_database
 def test_the_same_key_runs_once_and_answers_alike(run):
     calls = []
     answers = [run(lambda unit: calls.append(1) or unit.new_id(), key="k") for _ in range(3)]
@@ -53,6 +54,7 @@ def test_the_same_key_runs_once_and_answers_alike(run):
     assert len(set(answers)) == 1
 
 
+@pytest.mark.refused_by_database
 def test_a_stored_row_comes_back_as_it_was_then(run):
     made = run(lambda unit: insert_agent(), key="k")
     Agent.objects.update(team="moved on")
@@ -61,6 +63,7 @@ def test_a_stored_row_comes_back_as_it_was_then(run):
     assert Agent.objects.count() == 1
 
 
+@pytest.mark.refused_by_database
 def test_the_same_key_with_another_body_is_refused(run):
     run(lambda unit: 1, key="k", body={"amount": 5})
     with pytest.raises(KeyReused):
@@ -248,6 +251,7 @@ class TestRunningAgain:
         assert refused.value.http_status == 503
         assert len(attempts) == 4
 
+    @pytest.mark.sqlite_only("an error in SQLite's words")
     def test_an_error_that_will_not_pass_is_raised_at_once(self, run):
         attempts = []
 

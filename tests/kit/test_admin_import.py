@@ -14,7 +14,9 @@ from agents.models import Agent, Discussion
 from agents.services.registry import update_agent
 from payroll.models import RodCoinsTransaction
 from payroll.services.ledger import award_rodcoins, balance_of
+from rodcorp.databases import hosts
 from rodcorp.databases.models import UnitMarker
+from rodcorp.databases.sides import active_alias, has_primary
 from rodcorp.kit.admin import uploads
 from tasks.models import Task
 from tasks.services.creation import create_task
@@ -41,11 +43,15 @@ def said(response):
 
 
 def tables():
-    with connections["sqlite"].cursor() as cursor:
+    with connections[active_alias()].cursor() as cursor:
         counts = {}
-        for table in connections["sqlite"].introspection.table_names():
-            quoted = connections["sqlite"].ops.quote_name(table)
-            counts[table] = cursor.execute("SELECT COUNT(*) FROM " + quoted).fetchone()[0]
+        for table in connections[active_alias()].introspection.table_names():
+            quoted = connections[active_alias()].ops.quote_name(table)
+            cursor.execute("SELECT COUNT(*) FROM " + quoted)
+            counts[table] = cursor.fetchone()[0]
+    if has_primary():
+        # there a request that writes leaves a marker, also when it takes back what it wrote
+        del counts["UnitMarkers"]
     return counts
 
 
@@ -224,6 +230,8 @@ class TestConfirming:
     @pytest.fixture(autouse=True)
     def _own_folder(self, settings, tmp_path):
         settings.DATA_DIR = tmp_path
+        if has_primary():
+            hosts.register()  # a folder of its own is a host of its own
 
     def test_it_is_one_transaction_of_the_company_and_none_elsewhere(self, browser, make_agent):
         client = browser()
@@ -231,7 +239,7 @@ class TestConfirming:
         with CaptureQueriesContext(connections["local"]) as local:
             confirm(client, Agent, preview)
         assert not [query for query in local if query["sql"].startswith(("BEGIN", "SAVEPOINT"))]
-        assert UnitMarker.objects.count() == 1
+        assert UnitMarker.objects.filter(operation__startswith="import.").count() == 1
 
 
 class TestRoundTrip:

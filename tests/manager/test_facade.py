@@ -8,28 +8,30 @@ import pytest
 from agents.errors import AgentNotFound, AmbiguousAgentName
 from agents.models import Agent, Discussion
 from payroll.models import RodCoinsTransaction
+from rodcorp.databases.sides import active_alias
 from rodcorp.errors import InvalidInput
 from rodcorp.manager import DatabaseManager
 from tasks.errors import TaskNotFound
 from tasks.models import Task
 
 
-def run_script(repository, tmp_path, *arguments, **environment):
+def run_script(repository, home, *arguments, **environment):
     """A plain script in the repository's root, on databases of its own."""
     return subprocess.run(
         [sys.executable, "-W", "error", *arguments],
         cwd=repository,
-        env={**os.environ, "RODCORP_DATA_DIR": str(tmp_path), **environment},
+        env={**os.environ, "RODCORP_DATA_DIR": str(home), **environment},
         capture_output=True,
         text=True,
         timeout=120,
     )
 
 
-def test_the_page_that_shows_every_call_is_true(repository, tmp_path):
+@pytest.mark.sqlite_only("the page shows a company in the embedded file")
+def test_the_page_that_shows_every_call_is_true(repository, home_of_processes):
     done = run_script(
         repository,
-        tmp_path,
+        home_of_processes,
         "-m",
         "doctest",
         "-o",
@@ -46,11 +48,11 @@ def test_the_page_shows_every_call(repository):
     assert [name for name in calls if name not in page] == []
 
 
-def test_a_first_start_fills_a_missing_file_with_sample_data(repository, tmp_path):
+def test_a_first_start_fills_an_unused_database_with_sample_data(repository, home_of_processes):
     count = "print(DatabaseManager().get_system_statistics()['total_agents'])"
     done = run_script(
         repository,
-        tmp_path,
+        home_of_processes,
         "-c",
         f"from rodcorp.manager import DatabaseManager; {count}",
         RODCORP_SAMPLE_DATA="1",
@@ -183,7 +185,7 @@ def test_statistics_are_counted_once_while_nothing_changes(company, django_asser
 
     company.register_agent("Ada")
     company.get_system_statistics()
-    with django_assert_num_queries(0, connection=connections["sqlite"]):
+    with django_assert_num_queries(0, connection=connections[active_alias()]):
         company.get_system_statistics()
 
 

@@ -17,6 +17,7 @@ from payroll.services.ledger import (
     reverse_transaction,
     transfer,
 )
+from rodcorp.databases.sides import active_alias
 from rodcorp.databases.units import run_in_unit
 from tests.pages import csv_of, escaped, orders, queries, records
 
@@ -296,7 +297,7 @@ class TestTheLedger:
             assert escaped(text) in page
 
     def test_a_row_between_the_companys_own_accounts_breaks_nothing(self, browser, award):
-        with connections["sqlite"].cursor() as cursor:
+        with connections[active_alias()].cursor() as cursor:
             cursor.execute(
                 'UPDATE "RodCoinsTransactions" SET "AgentUUID" = NULL, "ActorName" = %s', [""]
             )

@@ -159,6 +159,7 @@ def test_resume_without_a_reason_is_refused(company, watcher):
         run("resume")
 
 
+@pytest.mark.sqlite_only("no SQL Server is configured")
 @pytest.mark.parametrize("task", ["compare", "heal", "hosts", "resume", "watch"])
 def test_without_a_primary_there_is_nothing_to_do(task):
     with pytest.raises(CommandError, match="No SQL Server is configured"):

@@ -11,6 +11,7 @@ from django.utils import timezone
 from agents.services.discussions import post_message
 from agents.services.registry import retire_agent
 from rodcorp.actors import Actor
+from rodcorp.databases.sides import active_alias
 from tasks.models import Review, Task
 from tasks.services.creation import NewDependency, add_dependencies, create_task
 from tasks.services.work import reward_of, update_task, update_task_status
@@ -364,7 +365,7 @@ class TestAPage:
         assert f'href="/discussions/{message.thread_id}/"' in page
 
     def test_a_row_of_another_program_breaks_nothing(self, browser):
-        with connections["sqlite"].cursor() as cursor:
+        with connections[active_alias()].cursor() as cursor:
             cursor.execute(
                 'INSERT INTO "AgentTodoTracking" ("TaskUUID", "ProjectID", "Title", "Description")'
                 " VALUES (%s, 'p', '', '')",
