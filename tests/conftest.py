@@ -116,7 +116,10 @@ def _registered_host(request: pytest.FixtureRequest) -> None:
     from rodcorp.databases.sides import has_primary
 
     if HAS_SERVER and request.node.get_closest_marker("django_db") and has_primary():
-        hosts.register()
+        with pytest.MonkeyPatch.context() as patch:
+            # a browser's event loop may be running already
+            patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+            hosts.register()
         Host.objects.update(journal_rows=0, reported_at=timezone.now())
 
 

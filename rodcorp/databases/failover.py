@@ -45,7 +45,6 @@ class Tries:
     passing: int = 0
     switches: int = 0
     was_trusted: bool = False
-    was_duplicate: bool = False
 
     def switched(self, failure: Failure) -> None:
         self.switches += 1
@@ -121,11 +120,10 @@ def settle(failure: Failure, side: Side, tries: Tries) -> bool:
         return True
     if judged.kind is Kind.CONFIGURATION:
         logger.critical("SQL Server refuses this host (%s); `databases doctor`", judged.code)
-    if judged.kind is Kind.DUPLICATE and not tries.was_duplicate:
+    if judged.kind is Kind.DUPLICATE:
         # Two units made the same row at once. On SQL Server that ends the loser's transaction
-        # before its service can say what is wrong; run again it sees the row.
-        tries.was_duplicate = True
-        return True
+        # before its service can say what is wrong; run again it sees the row, and may lose another.
+        return _once_more(judged, tries)
     return False
 
 

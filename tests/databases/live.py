@@ -1,5 +1,6 @@
 """A SQL Server, named by MSSQL_HOST, for the tests that need one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,11 +58,17 @@ def database_for_processes(request):
         return
     request.getfixturevalue("django_db_setup")
     with request.getfixturevalue("django_db_blocker").unblock():
-        _make_anew(PROCESSES_DATABASE)
+        _in_a_thread(_make_anew, PROCESSES_DATABASE)
         try:
             yield
         finally:
-            _drop(PROCESSES_DATABASE)
+            _in_a_thread(_drop, PROCESSES_DATABASE)
+
+
+def _in_a_thread(work, *arguments):
+    """Where a browser is driven an event loop is running, and Django refuses to be called."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(work, *arguments).result()
 
 
 def _make_anew(name):
