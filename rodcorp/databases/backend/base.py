@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from django.db import DatabaseError, Error, OperationalError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, Error, OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.transaction import TransactionManagementError
 from mssql import base  # type: ignore[import-untyped]
@@ -112,7 +112,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
     connection: Any
     _is_lost = False
 
-    def __init__(self, settings_dict: dict[str, Any], alias: str) -> None:
+    def __init__(self, settings_dict: dict[str, Any], alias: str = DEFAULT_DB_ALIAS) -> None:
         super().__init__(settings_dict, alias)
         self.is_pooled = alias != NO_DB_ALIAS
         self.lease: pool.Lease | None = None
