@@ -7,6 +7,7 @@ code, and nowhere else: there are no groups and no per-user permissions.
 import getpass
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from rodcorp.errors import PermissionRefused
@@ -112,6 +113,12 @@ class Actor:
         """An agent acts for itself only; everybody else acts with a supervisor's authority."""
         if self.kind is ActorKind.AGENT and self.id != str(agent_id):
             raise PermissionRefused("An agent may do this only for itself.")
+
+
+def actor_of(request: Any) -> Actor:
+    """Who sends this request; they must be signed in."""
+    actor: Actor = request.user.as_actor(address=request.META.get("REMOTE_ADDR", "")[:45])
+    return actor
 
 
 def _login_name() -> str:

@@ -15,9 +15,9 @@ from agents.services.discussions import acknowledge, post_message, reply
 from agents.web.filters import ThreadFilter
 from agents.web.forms import PostForm, ReplyForm
 from agents.web.tables import ThreadTable
-from rodcorp.actors import Actor, Permission
+from rodcorp.actors import Actor, Permission, actor_of
 from rodcorp.errors import NotFound
-from rodcorp.kit.web.views import FormPage, ListPage, Page, actor_of
+from rodcorp.kit.web.views import FormPage, ListPage, Page
 
 MESSAGES_A_PAGE = 100
 

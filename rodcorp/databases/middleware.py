@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 
-from rodcorp.actors import Actor
+from rodcorp.actors import actor_of
 from rodcorp.databases.current import current_unit
 from rodcorp.databases.failures import Kind, Phase, classify
 from rodcorp.databases.repeatable import repeat_part, run_repeatable
@@ -35,8 +35,6 @@ class DatabaseMiddleware:
         try:
             return run_repeatable(lambda: self._respond(request))
         except RodCorpError as error:
-            if error.http_status != _SERVICE_UNAVAILABLE:
-                raise
             return unavailable(error)
 
     def _respond(self, request: HttpRequest) -> HttpResponseBase:
@@ -67,10 +65,8 @@ class DatabaseMiddleware:
             return view(request, *args, **kwargs)
 
         try:
-            response = run_in_unit(work, actor=_actor(request), operation="web.request")
+            response = run_in_unit(work, actor=actor_of(request), operation="web.request")
         except RodCorpError as error:
-            if error.http_status != _SERVICE_UNAVAILABLE:
-                raise
             return unavailable(error)
         request.__dict__["_written_response"] = response
         return response
@@ -115,16 +111,11 @@ def _load_user(request: HttpRequest) -> None:
         _ = user.is_authenticated
 
 
-def _actor(request: HttpRequest) -> Actor:
-    user: Any = getattr(request, "user", None)
-    if user is None or not user.is_authenticated:
-        return Actor.system("web")
-    actor: Actor = user.as_actor(address=request.META.get("REMOTE_ADDR") or "")
-    return actor
-
-
 def unavailable(error: RodCorpError) -> HttpResponse:
-    """The page that says so, and when to come back. It asks no database, not even for the user."""
+    """The page that says that neither database can take it, and when to come back. It asks none,
+    not even for the user. Any other refusal is raised again."""
+    if error.http_status != _SERVICE_UNAVAILABLE:
+        raise error
     page = render_to_string("503.html", {"message": error.message})
     response = HttpResponse(page, status=_SERVICE_UNAVAILABLE)
     response["Retry-After"] = str(error.details.get("retry_after_s", 5))

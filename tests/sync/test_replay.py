@@ -11,6 +11,7 @@ from payroll.models import LedgerAccount, RodCoinsTransaction
 from payroll.services.ledger import award_rodcoins
 from rodcorp.databases import switching
 from rodcorp.databases.fence import Fenced
+from rodcorp.databases.ids import natural_id
 from rodcorp.databases.models import Conflict, Host, UnitMarker
 from rodcorp.databases.sessions import drop
 from rodcorp.databases.sync import healing
@@ -214,6 +215,33 @@ def test_a_unit_that_was_committed_there_after_all_is_not_applied_again(
     assert company.on("mssql", Conflict) == 0
     feed.pull()
     same()
+
+
+def test_rows_that_only_an_unanswered_attempt_wrote_are_told(
+    company, ada, feed, home, system, same
+):
+    """How many agents there are decides whom the unit makes, and what it answers."""
+
+    def work(unit):
+        name = f"A{Agent.objects.count()}"
+        rows.insert(Agent(id=natural_id("agent", "p", name), name=name, project="p", **MACHINE))
+        return name
+
+    def ask():
+        return run_in_unit(work, actor=system, operation="test", key="k", body={})
+
+    Agent.objects.using("mssql").create(name="Late", project="p", **MACHINE)
+    company.link.fail("commit_after", "reset", cuts=True)
+    answer = ask()
+    company.link.mend()
+    home()
+    names = set(Agent.objects.using("mssql").values_list("name", flat=True))
+    assert (answer, names) == ("A1", {"Ada", "Late", "A1", "A2"})
+    told = Conflict.objects.using("mssql").filter(table_name="GlobalAgentRegistry")
+    assert [one.row_key for one in told] == [theirs(name="A2").pk]
+    feed.pull()
+    same()
+    assert ask() == answer
 
 
 def test_what_the_primary_refuses_is_quarantined_with_its_marker_and_the_rest_goes_on(

@@ -160,7 +160,6 @@ def test_a_copy_that_differs_is_filled_anew(company, watcher, clock, system, sam
     with connections["mssql"].cursor() as cursor:
         for name in triggers:
             cursor.execute(f'DROP TRIGGER "{name}"')
-    Agent.history.model._base_manager.using("mssql").all()
     Agent.objects.using("mssql").all()._raw_delete("mssql")
     clock.now += watching.COMPARE_EVERY_S + 1
     watcher.step()

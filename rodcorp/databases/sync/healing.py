@@ -58,13 +58,9 @@ class Healer:
     """`progress` is called with every unit, with how many changes were left at last."""
 
     def __init__(
-        self,
-        source: ChangeSource,
-        *,
-        progress: Callable[[int], None] = lambda left: None,
-        clock: Callable[[], float] = time.perf_counter,
+        self, source: ChangeSource, *, progress: Callable[[int], None] = lambda left: None
     ) -> None:
-        self.source, self._progress, self._clock = source, progress, clock
+        self.source, self._progress = source, progress
         # entries a second, measured
         self._speed = 0.0
         self._left = 0
@@ -121,12 +117,12 @@ class Healer:
         replay = Replay(self.source, epoch, self._alive)
         for _ in range(TAIL_ATTEMPTS):
             self._shorten(replay)
-            begun = self._clock()
+            begun = time.perf_counter()
             try:
                 self._close(replay, epoch)
             except _TooLong:
                 continue
-            frozen = self._clock() - begun
+            frozen = time.perf_counter() - begun
             return Healed(replay.units, replay.conflicts, replay.quarantined, frozen)
         return None
 
@@ -135,9 +131,9 @@ class Healer:
         copy, pace = connections[SQLITE], 0.0
         while (left := journal.count(copy)) and left / max(self._speed, 1.0) > TAIL_ESTIMATE_S:
             self._left = left
-            begun = self._clock()
+            begun = time.perf_counter()
             replay.run(BATCH)
-            self._speed = min(left, BATCH) / max(self._clock() - begun, 1e-6)
+            self._speed = min(left, BATCH) / max(time.perf_counter() - begun, 1e-6)
             grew = journal.count(copy) > left - BATCH // 2
             pace = min(max(2 * pace, FIRST_PACE_S), MAX_PACE_S) if grew else pace / 2
             mode_file().set_pace(pace if pace > FIRST_PACE_S / 4 else 0.0)
@@ -145,10 +141,10 @@ class Healer:
 
     def _close(self, replay: Replay, epoch: int) -> None:
         """With the copy's write lock: the rest, then the fence. Nobody can write behind it."""
-        deadline = self._clock() + TAIL_DEADLINE_S
+        deadline = time.perf_counter() + TAIL_DEADLINE_S
         with transaction.atomic(using=SQLITE):
             while journal.count(connections[SQLITE]):
                 replay.run_holding_the_copy(TAIL_BATCH)
-                if self._clock() > deadline:
+                if time.perf_counter() > deadline:
                     raise _TooLong
             fence.close(connections[SQLITE], epoch + 1)

@@ -6,6 +6,7 @@ its caller gets its answer and a person can see what was lost. Before entries le
 every row they name is read again from the primary, so that a unit that lost leaves no ghost here.
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -143,28 +144,23 @@ class Replay:
         a duplicate, and all is read before it is written."""
         work.changes = list(_changes(work))
         self._is_careful = False
-        for attempt in range(1, RETRIES + 1):
+        attempts = 0
+        while True:
             try:
                 self._in_one_transaction(work, self._apply)
                 return
-            except (Fenced, Raced) as error:
-                failed: Exception = error
+            except Fenced:
+                raise
             except Exception as error:
-                failed = error
-            if isinstance(failed, Fenced):
-                raise failed
-            if isinstance(failed, Raced) and attempt < RETRIES:
-                continue
-            failure = classify(failed, Phase.WRITING)
-            if failure.kind is Kind.DUPLICATE and not self._is_careful:
-                self._is_careful = True
-                continue
-            if failure.kind in (Kind.DUPLICATE, Kind.DATA):
-                reason = f"the primary refuses it ({failure.code})"
-                break
-            if failure.kind is Kind.TRANSIENT and attempt < RETRIES:
-                continue
-            raise failed
+                attempts += 1
+                failure = classify(error, Phase.WRITING)
+                if failure.kind is Kind.DUPLICATE and not self._is_careful:
+                    self._is_careful = True
+                elif failure.kind in (Kind.DUPLICATE, Kind.DATA):
+                    reason = f"the primary refuses it ({failure.code})"
+                    break
+                elif attempts == RETRIES or not _may_pass(error, failure.kind):
+                    raise
         logger.error("A unit from the copy is quarantined: %s", reason)
         self._is_careful = True
         self._in_one_transaction(work, lambda work, marker: self._quarantine(work, marker, reason))
@@ -176,8 +172,16 @@ class Replay:
             markers = _markers_of(work)
             fresh = [marker for marker in markers if self._insert_marker(marker)]
             outermost = next((each for each in markers if each.pk.hex == work.unit), None)
-            if outermost is None or outermost in fresh or not self._did_the_same(outermost):
+            if outermost is None or outermost in fresh:
                 bring(work, outermost or UnitMarker(pk=UUID(work.unit)))
+                return
+            # an attempt on the primary was committed after all
+            theirs = UnitMarker.objects.using(MSSQL).get(pk=outermost.pk)
+            if theirs.changes != outermost.changes:
+                bring(work, outermost)
+                self._tell_of_others(work, outermost, theirs)
+                # a retry gets the answer that was given
+                outermost.save(force_update=True, using=MSSQL)
 
     def _is_here_already(self, work: Work) -> bool:
         """Move the host's row on, which nobody of another epoch can; True after a crash between
@@ -196,10 +200,15 @@ class Replay:
         marker.save(force_insert=True, using=MSSQL)
         return True
 
-    def _did_the_same(self, marker: UnitMarker) -> bool:
-        """An attempt on the primary was committed after all, and wrote what ours wrote."""
-        theirs = UnitMarker.objects.using(MSSQL).get(pk=marker.pk)
-        return theirs.changes == marker.changes
+    def _tell_of_others(self, work: Work, ours: UnitMarker, theirs: UnitMarker) -> None:
+        """What only the attempt on the primary wrote: nobody was told of it, and it stays."""
+        here = _touched(ours) | {(entry.table, key_of(entry.key)) for entry in work.entries}
+        # too many to list: the unit itself is told
+        there = _touched(theirs) or {(MARKERS, theirs.pk)}
+        note = "only an attempt that nobody got an answer of wrote it"
+        findings = [Finding(table, key, note) for table, key in sorted(there - here, key=str)]
+        conflicts.record(ours, findings, Conflict.Kind.CONFLICT)
+        self.conflicts += len(findings)
 
     def _apply(self, work: Work, marker: UnitMarker) -> None:
         if reason := reason_against(marker.caller, MSSQL):
@@ -453,6 +462,15 @@ def _stored(rule: Rule, key: str) -> dict[str, Any] | None:
 def _markers_of(work: Work) -> list[UnitMarker]:
     keys = {key_of(entry.key) for entry in work.entries if entry.table == MARKERS}
     return list(UnitMarker.objects.using(SQLITE).filter(pk__in={*keys, UUID(work.unit)}))
+
+
+def _touched(marker: UnitMarker) -> set[tuple[str, UUID]]:
+    listed: dict[str, list[str]] = json.loads(marker.touched or "{}")
+    return {(table, UUID(key)) for table, keys in listed.items() for key in keys}
+
+
+def _may_pass(error: Exception, kind: Kind) -> bool:
+    return isinstance(error, Raced) or kind is Kind.TRANSIENT
 
 
 def _is_busy(table: str, key: str) -> bool:

@@ -158,6 +158,7 @@ class Watcher:
             # written by a process that passed the fence just before it closed
             self._healer.bring_strays()
         if self._feed is None:
+            hosts.register()
             self._feed = Feed(self.source)
         self._meet(self._feed.cursor())
         began = time.time()
@@ -173,7 +174,6 @@ class Watcher:
 
     def _meet(self, cursor: int) -> None:
         """Make sure that it is the primary this host knows, and tell it how this host stands."""
-        hosts.register()
         beacon.verify(self.source, cursor)
         if self._clock() - self._spoke > BEACON_EVERY_S:
             self._spoke = self._clock()

@@ -13,18 +13,10 @@ from django.views.generic.base import ContextMixin, View
 from django_filters.views import FilterView
 from django_tables2 import LazyPaginator, SingleTableMixin
 
-from rodcorp.actors import Actor, Permission
+from rodcorp.actors import Actor, Permission, actor_of
 from rodcorp.kit.web.filters import BaseFilter
 from rodcorp.kit.web.forms import ServiceForm
 from rodcorp.kit.web.tables import BaseTable
-
-
-def actor_of(request: HttpRequest) -> Actor:
-    """Who sends this request."""
-    actor: Actor = request.user.as_actor(  # type: ignore[union-attr]
-        address=request.META.get("REMOTE_ADDR") or ""
-    )
-    return actor
 
 
 class Page(ContextMixin, View):
