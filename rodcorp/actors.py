@@ -54,12 +54,14 @@ _SUPERVISE = frozenset(
     }
 )
 
+ALL_PERMISSIONS = frozenset(Permission)
+
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.VIEW}),
     Role.SUPERVISOR: _SUPERVISE,
     Role.PAYROLL: frozenset({Permission.VIEW, Permission.POST_MESSAGES, Permission.MOVE_COINS}),
     Role.OPERATOR: frozenset({Permission.VIEW, Permission.IMPORT_DATA, Permission.RUN_SYSTEM}),
-    Role.ADMIN: frozenset(Permission),
+    Role.ADMIN: ALL_PERMISSIONS,
 }
 
 # No agent can create coins, change the registry of others or judge work.
@@ -99,7 +101,7 @@ class Actor:
             return ROLE_PERMISSIONS[self.role] if self.role else frozenset()
         if self.kind is ActorKind.AGENT:
             return AGENT_PERMISSIONS
-        return frozenset(Permission)
+        return ALL_PERMISSIONS
 
     def require(self, permission: Permission) -> None:
         if permission not in self.permissions:

@@ -34,18 +34,30 @@ def admit(rows: Sequence[models.Model], names: Sequence[str]) -> None:
     if not rows:
         return
     model = type(rows[0])
-    looks = [_looks(model)[name] for name in names if name in _looks(model)]
+    looks, groups = _about(model, tuple(names))
     for row in rows:
         for attname, look in looks:
             value = getattr(row, attname)
             if value is not None:
                 look(value)
-    for group in _unique_groups(model):
-        if any(field.name in names or field.attname in names for field in group):
-            _admit_uniqueness(model, rows, list(group))
+    for group in groups:
+        _admit_uniqueness(model, rows, group)
 
 
 @cache
+def _about(
+    model: type[models.Model], names: tuple[str, ...]
+) -> tuple[list[tuple[str, Callable[[Any], None]]], list[list[Any]]]:
+    """What there is to look at when these columns are written: one by one, and together."""
+    looks = _looks(model)
+    groups = [
+        list(group)
+        for group in _unique_groups(model)
+        if any(field.name in names or field.attname in names for field in group)
+    ]
+    return [looks[name] for name in names if name in looks], groups
+
+
 def _looks(model: type[models.Model]) -> dict[str, tuple[str, Callable[[Any], None]]]:
     """How to look at a value of each column that can be wrong, by the field's names."""
     found = {}
@@ -59,7 +71,7 @@ def _look_for(field: Any) -> Callable[[Any], None] | None:
     if field.is_relation or field.choices:
         return None
     if isinstance(field, models.CharField | models.TextField):
-        return partial(_admit_text, field)
+        return _look_for_text(field)
     if isinstance(field, models.DecimalField):
         return partial(_admit_decimal, field)
     if field.get_internal_type() in _RANGES:
@@ -75,19 +87,25 @@ def _admit_integer(field: Any, value: Any) -> None:
         )
 
 
-def _admit_text(field: Any, value: Any) -> None:
-    """NVARCHAR counts UTF-16 units."""
-    if not isinstance(value, str):
-        return
-    length = len(value) if value.isascii() else len(value.encode("utf-16-le", "surrogatepass")) // 2
-    limit = getattr(field, "max_length", None)
-    if limit is not None and isinstance(field, models.CharField) and length > limit:
-        raise InvalidInput(
-            f"{field.name} is {length} characters long; at most {limit} are allowed.",
-            field=field.name,
-        )
-    if "\x00" in value:
-        raise InvalidInput(f"{field.name} contains a NUL character; remove it.", field=field.name)
+def _look_for_text(field: Any) -> Callable[[Any], None]:
+    limit = field.max_length if isinstance(field, models.CharField) else None
+
+    def look(value: Any) -> None:
+        if not isinstance(value, str):
+            return
+        plain = value.isascii()
+        # NVARCHAR counts UTF-16 units
+        length = len(value) if plain else len(value.encode("utf-16-le", "surrogatepass")) // 2
+        if limit is not None and length > limit:
+            raise InvalidInput(
+                f"{field.name} is {length} characters long; at most {limit} are allowed.",
+                field=field.name,
+            )
+        if "\x00" in value:
+            message = f"{field.name} contains a NUL character; remove it."
+            raise InvalidInput(message, field=field.name)
+
+    return look
 
 
 def _admit_decimal(field: Any, value: Any) -> None:
@@ -103,7 +121,6 @@ def _admit_decimal(field: Any, value: Any) -> None:
         )
 
 
-@cache
 def _unique_groups(model: type[models.Model]) -> tuple[tuple[Any, ...], ...]:
     """The columns that together are unique, where one of them is compared without case."""
     groups: list[list[Any]] = [[field] for field in model._meta.concrete_fields if field.unique]

@@ -7,6 +7,7 @@ that lasts until the commit, so that no unit can commit behind a switch it did n
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -129,13 +130,14 @@ def _parameters(connection: BaseDatabaseWrapper, unit: "Unit", body_hash: str | 
         unit.changes_digest,
         # too many to list; a NULL would have no type in a SELECT
         unit.touched_rows or "",
-        _field(UnitMarker, "created_at").get_db_prep_save(unit.now, connection),
+        _field(UnitMarker, "created_at").get_db_prep_value(unit.now, connection),
     ]
 
 
 def _key(connection: BaseDatabaseWrapper, model: Any, value: UUID) -> Any:
-    return _field(model, "id").get_db_prep_save(value, connection)
+    return _field(model, "id").get_db_prep_value(value, connection)
 
 
+@cache
 def _field(model: Any, name: str) -> Any:
     return model._meta.get_field(name)

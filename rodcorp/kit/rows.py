@@ -4,8 +4,10 @@ The audit trail is two things: the history table of every model that changes (`H
 actor columns of every row that never does (`SignedRow`). Both name who acted, from the open unit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from django.db import models
@@ -187,10 +189,16 @@ def _prepare(
         return
     if unit.side.is_copy and operation != "delete":
         admit(rows, names)
-    fields: list[Any] = [rows[0]._meta.get_field(name) for name in names]
+    table, values = rows[0]._meta.db_table, _values(type(rows[0]), tuple(names))
     for row in rows:
-        written = [getattr(row, field.attname) for field in fields]
-        unit.note(operation, row._meta.db_table, str(row.pk), written)
+        unit.note(operation, table, str(row.pk), values(row))
+
+
+@cache
+def _values(model: type[models.Model], names: tuple[str, ...]) -> Callable[[models.Model], object]:
+    """What reads these columns of a row."""
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
+    return attrgetter(*(field.attname for field in fields)) if fields else lambda row: ()
 
 
 def _sign(rows: Iterable[models.Model], unit: Unit) -> None:

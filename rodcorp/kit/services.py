@@ -1,7 +1,6 @@
 """How a department declares a service: the one write path of page, API, command and facade."""
 
-import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -32,20 +31,21 @@ def service(operation: str, *, needs: Permission) -> Callable[[Callable[P, T]], 
             actor.require(needs)
             key = cast(str | None, kwargs.get("key"))
             body = {name: kwargs[name] for name in kwargs if name not in ("actor", "key")}
-            given = _rows(kwargs)
-            copies: dict[str, Any] = {}
+            given = _Given(value for value in kwargs.values() if isinstance(value, Model))
+            attempts = 0
 
             def attempt(unit: Unit) -> T:
-                # A unit may run twice, or fail. The function gets copies of the rows it is given:
-                # run again it must find them as they were, not as its first attempt left them.
-                copies.update((name, copy.copy(row)) for name, row in given)
-                return function(*args, **{**kwargs, **copies})
+                nonlocal attempts
+                if attempts:
+                    given.put_back()
+                attempts += 1
+                return function(*args, **kwargs)
 
-            result = run_in_unit(attempt, actor=actor, operation=operation, key=key, body=body)
-            for name, row in given:
-                if name in copies:
-                    row.__dict__.update(copies[name].__dict__)
-            return result
+            try:
+                return run_in_unit(attempt, actor=actor, operation=operation, key=key, body=body)
+            except BaseException:
+                given.put_back()
+                raise
 
         assert operation not in SERVICES, f"two services are called {operation}"
         SERVICES[operation] = run
@@ -54,5 +54,19 @@ def service(operation: str, *, needs: Permission) -> Callable[[Callable[P, T]], 
     return declare
 
 
-def _rows(arguments: Mapping[str, object]) -> list[tuple[str, Model]]:
-    return [(name, value) for name, value in arguments.items() if isinstance(value, Model)]
+class _Given:
+    """The rows a service was given, as they were. A unit may run twice, or fail: run again it must
+    find them so, not as its first attempt left them."""
+
+    def __init__(self, rows: Iterable[Model]) -> None:
+        self._were = [
+            (row, row.__dict__.copy(), row._state.__dict__.copy(), row._state.fields_cache.copy())
+            for row in rows
+        ]
+
+    def put_back(self) -> None:
+        for row, values, state, related in self._were:
+            row.__dict__.clear()
+            row.__dict__.update(values)
+            row._state.__dict__.update(state)
+            row._state.fields_cache = related.copy()
