@@ -1,6 +1,7 @@
 """Keeping two databases one: how far the copy is behind, how fast what was written to it comes
 home, for how long nobody can write meanwhile, and whether all of it is there in the end. On two
-files, with a real watcher where one is needed."""
+files, and on a T-SQL server if there is one (MSSQL_HOST, a database without tables); with a real
+watcher where one is needed."""
 
 import json
 import os
@@ -10,12 +11,26 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import pytest
 
 from tests.bench.company import company_on_files
-from tests.bench.harness import COUNT, RATIO, Line, milliseconds, percentile, seconds, seconds_of
+from tests.bench.harness import (
+    COUNT,
+    MILLISECONDS,
+    RATIO,
+    SECONDS,
+    Line,
+    milliseconds,
+    percentile,
+    seconds,
+    seconds_of,
+)
+from tests.bench.server import SERVER, company_on_the_server, why_no_server
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = 300
@@ -23,27 +38,70 @@ THREADS = 6
 RATE = 200
 FOR_S = 6.0
 
+# of the run in which the primary comes and goes
+WRITERS, UNITS_EACH, FAULTS_EACH = 8, 1_250, 13
+
+
+class Place(NamedTuple):
+    """A company with a filled copy and one agent, and how to start its watcher."""
+
+    modes: Any
+    source: Any
+    agent: Any
+    watch: list[object]
+    environment: dict[str, str]
+    # on two files
+    company: Any = None
+
 
 def run() -> list[Line]:
-    return [*_replay(), *_freeze(), *_lag(), *_memory(), *_both_ways()]
+    lines = []
+    for on, why_not, place in (
+        ("", "", _on_files),
+        (" on SQL Server", why_no_server(), _on_server),
+    ):
+        for name, bound, unit, measure in _FIGURES:
+            if why_not:
+                lines.append(Line(name + on, None, bound, unit, why_not=why_not))
+                continue
+            with place() as found:
+                lines += measure(found, on)
+    return lines
 
 
 @contextmanager
-def _company() -> Iterator[tuple[Any, Any, Any]]:
-    """With a filled copy: the company, its source and an agent."""
-    from agents.services.registry import register_agent
-    from rodcorp.actors import Actor
-    from rodcorp.databases.sync.feed import Feed
+def _on_files() -> Iterator[Place]:
     from tests.sides.source import FileVersions
 
     with company_on_files() as company:
-        source = FileVersions()
-        source.install()
-        agent = register_agent(
-            actor=Actor.system("bench"), name="Ada", machine_hostname="h", machine_ip="127.0.0.1"
-        )
-        Feed(source).reseed()
-        yield company, source, agent
+        environment = {"RODCORP_DATA_DIR": str(company.directory)}
+        source, watch = FileVersions(), ["-m", "tests.sides.watch"]
+        agent = _filled(source)
+        yield Place(company.modes, source, agent, watch, environment, company)
+
+
+@contextmanager
+def _on_server() -> Iterator[Place]:
+    from rodcorp.databases.sides import mode_file
+    from rodcorp.databases.sync.rowversions import RowVersions
+
+    with company_on_the_server("bare") as directory:
+        environment = {**SERVER, "RODCORP_DATA_DIR": str(directory)}
+        source, watch = RowVersions(), ["manage.py", "databases", "watch"]
+        yield Place(mode_file(), source, _filled(source), watch, environment)
+
+
+def _filled(source: Any) -> Any:
+    from agents.services.registry import register_agent
+    from rodcorp.actors import Actor
+    from rodcorp.databases.sync.feed import Feed
+
+    source.install()
+    agent = register_agent(
+        actor=Actor.system("bench"), name="Ada", machine_hostname="h", machine_ip="127.0.0.1"
+    )
+    Feed(source).reseed()
+    return agent
 
 
 def _award(agent: Any, times: int) -> Callable[[], None]:
@@ -61,24 +119,22 @@ def _award(agent: Any, times: int) -> Callable[[], None]:
     return work
 
 
-def _replay() -> list[Line]:
+def _replay(place: Place, on: str) -> list[Line]:
     """Units a second: brought home, and written to the primary by one connection."""
     from rodcorp.databases import switching
     from rodcorp.databases.sync.healing import Healer
 
     ratios = []
-    with _company() as (_, source, agent):
-        for _ in range(5):
-            direct = seconds_of(_award(agent, UNITS))
-            switching.to_copy("bench")
-            _award(agent, UNITS)()
-            healed = seconds_of(lambda: Healer(source).heal("bench"))
-            ratios.append(direct / healed)
-    name = "replay, units a second / written directly by one connection"
-    return [Line(name, statistics.median(ratios[1:]), 0.8, RATIO, smaller_is_better=False)]
+    for _ in range(5):
+        direct = seconds_of(_award(place.agent, UNITS))
+        switching.to_copy("bench")
+        _award(place.agent, UNITS)()
+        healed = seconds_of(lambda: Healer(place.source).heal("bench"))
+        ratios.append(direct / healed)
+    return [Line(REPLAY + on, statistics.median(ratios[1:]), 0.8, RATIO, smaller_is_better=False)]
 
 
-def _freeze() -> list[Line]:
+def _freeze(place: Place, on: str) -> list[Line]:
     """While six threads write."""
     from django.db import connections
 
@@ -86,75 +142,76 @@ def _freeze() -> list[Line]:
     from rodcorp.databases.sync.healing import Healer
 
     frozen = []
-    with _company() as (company, source, agent):
-        over = threading.Event()
+    over = threading.Event()
 
-        def write() -> None:
-            while not over.is_set():
-                _award(agent, 1)()
-                time.sleep(0.01)
-            connections.close_all()
+    def write() -> None:
+        while not over.is_set():
+            _award(place.agent, 1)()
+            time.sleep(0.01)
+        connections.close_all()
 
-        threads = [threading.Thread(target=write) for _ in range(THREADS)]
-        for thread in threads:
-            thread.start()
-        for _ in range(8):
-            if company.mode == "primary":
-                switching.to_copy("bench")
-            time.sleep(0.3)
-            if healed := Healer(source).heal("bench"):
-                frozen.append(healed.frozen_s)
-        over.set()
-        for thread in threads:
-            thread.join()
-    name = f"nobody can write at the end of the way home, worst of {len(frozen)}"
-    return [milliseconds(name, max(frozen), 0.2)]
+    threads = [threading.Thread(target=write) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for _ in range(8):
+        if place.modes.read().mode == "primary":
+            switching.to_copy("bench")
+        time.sleep(0.3)
+        if healed := Healer(place.source).heal("bench"):
+            frozen.append(healed.frozen_s)
+    over.set()
+    for thread in threads:
+        thread.join()
+    return [milliseconds(f"{FREEZE}{on}, worst of {len(frozen)}", max(frozen), 0.2)]
 
 
-def _lag() -> list[Line]:
+def _lag(place: Place, on: str) -> list[Line]:
     """From the commit on the primary until the copy has it, at 200 units a second."""
     from django.db import connections
 
     from rodcorp.databases import protection, units
 
     found: list[float] = []
-    with _company() as (company, _, agent), _watcher(company):
-        protection.PATIENCE_S = 5.0
-        wait = protection.wait_for_copy
+    wait = protection.wait_for_copy
 
-        def measured(unit: Any) -> bool:
-            begun = time.perf_counter()
-            arrived = wait(unit)
-            found.append(time.perf_counter() - begun)
-            return arrived
+    def measured(unit: Any) -> bool:
+        begun = time.perf_counter()
+        arrived = wait(unit)
+        found.append(time.perf_counter() - begun)
+        return arrived
 
-        units.wait_for_copy = measured  # type: ignore[assignment]
-        end = time.monotonic() + FOR_S
+    threads_, every_s = 3 * THREADS, 3 * THREADS / RATE
 
-        def write() -> None:
-            while time.monotonic() < end:
-                begun = time.monotonic()
-                _award(agent, 1)()
-                time.sleep(max(0.0, begun + 8 * THREADS / RATE / 8 - time.monotonic()))
-            connections.close_all()
+    def write(number: int) -> None:
+        due = begun + number / RATE
+        while due < begun + FOR_S:
+            time.sleep(max(0.0, due - time.monotonic()))
+            _award(place.agent, 1)()
+            due += every_s
+        connections.close_all()
 
-        threads = [threading.Thread(target=write) for _ in range(THREADS)]
+    with _watcher(place), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protection, "PATIENCE_S", 5.0)
+        patch.setattr(units, "wait_for_copy", measured)
+        begun = time.monotonic()
+        threads = [threading.Thread(target=write, args=[number]) for number in range(threads_)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        units.wait_for_copy = wait
-        protection.PATIENCE_S = 0.25
-    name = f"copy lag at {len(found) / FOR_S:.0f} units a second"
+        took = time.monotonic() - begun
+    name = f"{LAG}{on}, {len(found) / took:.0f} units a second"
     return [
         seconds(f"{name}, p99", percentile(found, 99), 1.0),
         seconds("... median", percentile(found, 50)),
     ]
 
 
-def _memory() -> list[Line]:
+def _memory(place: Place, on: str) -> list[Line]:
     """What the process holds over the last fifth of a replay of 100,000 entries beside what it
     holds over the first."""
+    from django.db import connections
+
     from agents.services.discussions import NewMessage, post_messages
     from rodcorp.actors import Actor
     from rodcorp.databases import hosts, journal, switching
@@ -162,56 +219,60 @@ def _memory() -> list[Line]:
     from rodcorp.databases.sync.replay import Replay
 
     actor = Actor.system("bench")
-    with _company() as (company, source, agent):
-        from django.db import connections
-
-        switching.to_copy("bench")
-        while journal.count(connections["sqlite"]) < 100_000:
-            post_messages(
-                actor=actor,
-                messages=[NewMessage(agent=agent, topic="t", message=f"m{n}") for n in range(500)],
-            )
-        state = company.modes.read()
-        company.modes.change(Mode.HEALING, state.epoch, "bench")
-        hosts.raise_epoch(state.epoch + 1)
-        replay, peaks = Replay(source, state.epoch + 1), []
-        while journal.count(connections["sqlite"]):
-            replay.run()
-            peaks.append(_resident_pages())
+    switching.to_copy("bench")
+    new = [NewMessage(agent=place.agent, topic="t", message=f"m{n}") for n in range(500)]
+    while journal.count(connections["sqlite"]) < 100_000:
+        post_messages(actor=actor, messages=new)
+    state = place.modes.read()
+    place.modes.change(Mode.HEALING, state.epoch, "bench")
+    hosts.raise_epoch(state.epoch + 1)
+    replay, peaks = Replay(place.source, state.epoch + 1), []
+    while journal.count(connections["sqlite"]):
+        replay.run()
+        peaks.append(_resident_pages())
     fifth = max(1, len(peaks) // 5)
     ratio = max(peaks[-fifth:]) / max(peaks[:fifth])
-    return [Line("memory of a replay of 100000 entries, its end / its beginning", ratio, 1.2)]
+    return [Line(MEMORY + on, ratio, 1.2)]
 
 
 def _resident_pages() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1])
 
 
-def _both_ways() -> list[Line]:
+def _both_ways(place: Place, on: str) -> list[Line]:
     """Eight processes write, the primary comes and goes, the watcher leads home each time."""
+    if place.company is None:
+        why_not = "on a server tests/sync/test_server_dies.py does it"
+        return [Line(BOTH_WAYS + on, None, 0, COUNT, why_not=why_not)]
     from agents.models import Agent
     from rodcorp.databases.models import Conflict
     from rodcorp.databases.sync.compare import compare
 
-    with _company() as (company, source, _), _watcher(company):
-        writers = [_process(company, "tests.sides.writer", f"w{n}", 400, 8) for n in range(8)]
-        while any(writer.poll() is None for writer in writers):
+    company = place.company
+    with _watcher(place):
+        work = "-m", "tests.sides.writer"
+        writers = [
+            _process(place, *work, f"w{number}", UNITS_EACH, FAULTS_EACH)
+            for number in range(WRITERS)
+        ]
+        readers = [ThreadPoolExecutor(1).submit(writer.communicate) for writer in writers]
+        while not all(reader.done() for reader in readers):
             time.sleep(0.8)
             company.link.cut()
             time.sleep(0.4)
             company.link.mend()
-        lines = [line for each in writers for line in each.communicate()[0].splitlines()]
-        answers = [json.loads(line) for line in lines]
+        answers = [json.loads(line) for each in readers for line in each.result()[0].splitlines()]
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline and (company.mode != "primary" or company.journal()):
             time.sleep(0.1)
         time.sleep(1.5)
         held = [str(key) for key in Agent.objects.using("mssql").values_list("pk", flat=True)]
         acknowledged = [answer["id"] for answer in answers if "id" in answer]
-        differing = sum(1 for one in compare(source) if one.differing)
+        differing = sum(1 for one in compare(place.source) if one.differing)
         conflicts = company.on("mssql", Conflict)
         switches = sum(1 for switch in company.modes.history(500) if switch.mode == "fallback")
-    about = f"{len(answers)} units, {switches} times there and back, 64 other faults"
+    faults = WRITERS * FAULTS_EACH
+    about = f"{len(answers)} units, {switches} times there and back, {faults} other faults"
     return [
         Line(f"{about}: failed requests", len(answers) - len(acknowledged), 0, COUNT),
         Line("... lost", len(set(acknowledged) - set(held)), 0, COUNT),
@@ -221,12 +282,28 @@ def _both_ways() -> list[Line]:
     ]
 
 
+REPLAY = "replay, units a second / written directly by one connection"
+FREEZE = "nobody can write at the end of the way home"
+LAG = "copy lag"
+MEMORY = "memory of a replay of 100000 entries, its end / its beginning"
+BOTH_WAYS = "the primary comes and goes under 8 processes"
+
+_FIGURES: list[tuple[str, float, str, Callable[[Place, str], list[Line]]]] = [
+    (REPLAY, 0.8, RATIO, _replay),
+    (FREEZE, 200, MILLISECONDS, _freeze),
+    (LAG, 1.0, SECONDS, _lag),
+    (MEMORY, 1.2, RATIO, _memory),
+    (BOTH_WAYS, 0, COUNT, _both_ways),
+]
+
+
 @contextmanager
-def _watcher(company: Any) -> Iterator[None]:
+def _watcher(place: Place) -> Iterator[None]:
     from rodcorp.databases.sync.watcher import last_report
 
-    process = _process(company, "tests.sides.watch")
+    process = _process(place, *place.watch)
     while not ((report := last_report()) and report.pid == process.pid and report.pulls):
+        assert process.poll() is None, "the watcher has ended"
         time.sleep(0.05)
     try:
         yield
@@ -235,11 +312,11 @@ def _watcher(company: Any) -> Iterator[None]:
         process.communicate()
 
 
-def _process(company: Any, *arguments: object) -> "subprocess.Popen[str]":
+def _process(place: Place, *arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", *map(str, arguments)],
+        [sys.executable, *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, "RODCORP_DATA_DIR": str(company.directory)},
+        env={**os.environ, **place.environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

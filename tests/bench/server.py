@@ -19,10 +19,10 @@ def why_no_server() -> str:
 
 
 @contextmanager
-def company_on_the_server(bare: str) -> Iterator[None]:
-    """A company whose primary is that server; under the alias `bare` it is reached by mssql-django
-    as it comes. The tables are made and dropped: a database that has some is somebody's, and an
-    error."""
+def company_on_the_server(bare: str) -> Iterator[Path]:
+    """The data directory of a company whose primary is that server; under the alias `bare` it is
+    reached by mssql-django as it comes. The tables are made and dropped: a database that has some
+    is somebody's, and an error."""
     from django.conf import settings
     from django.db import connections
 
@@ -51,7 +51,7 @@ def company_on_the_server(bare: str) -> Iterator[None]:
                 create_tables(connection, tables)
                 hosts.register()
                 eligibility.note_complete(connections["sqlite"])
-                yield
+                yield Path(directory)
             finally:
                 _drop_tables(connection, tables)
                 connections.close_all()
@@ -76,6 +76,8 @@ def _require_empty(connection: Any, tables: list[Any]) -> None:
 
 
 def _drop_tables(connection: Any, tables: list[Any]) -> None:
-    for model in reversed(tables):
+    from rodcorp.databases.sync.rowversions import TOMBSTONES
+
+    for table in (*(model._meta.db_table for model in reversed(tables)), TOMBSTONES):
         with connection.cursor() as cursor:
-            cursor.execute(f"DROP TABLE IF EXISTS [{model._meta.db_table}]")
+            cursor.execute(f"DROP TABLE IF EXISTS [{table}]")

@@ -44,9 +44,13 @@ class FileVersions:
         by_table = {rule.model._meta.db_table: rule for rule in rules}
         low = self.low_water()
         with transaction.atomic(using=MSSQL):
+            changed = self._all(
+                "SELECT DISTINCT table_name FROM rv WHERE version > %s AND NOT is_deleted", [cursor]
+            )
             rows = {
                 name: list(_split(rule, _versioned(rule).filter(_version__gt=cursor)))
-                for name, rule in by_table.items()
+                for [name] in changed
+                if (rule := by_table.get(name))
             }
             gone = self._all(
                 "SELECT table_name, row_key, version FROM rv WHERE is_deleted AND version > %s",
@@ -55,7 +59,7 @@ class FileVersions:
         deleted = {name: [] for name in by_table}
         for name, key, version in gone:
             deleted[name].append((key_of(key), version))
-        return Pull(low - 1, {name: found for name, found in rows.items() if found}, deleted)
+        return Pull(low - 1, rows, deleted)
 
     def read(self, rule, keys):
         found = _split(rule, _versioned(rule).filter(pk__in=list(keys)))
