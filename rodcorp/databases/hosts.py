@@ -4,10 +4,11 @@ committing behind it."""
 import contextlib
 import hashlib
 import socket
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connections
 from django.db.models import Q
 from django.utils import timezone
@@ -71,6 +72,16 @@ def _machine_id() -> str:
     with contextlib.suppress(OSError):
         return Path("/etc/machine-id").read_text().strip()
     return socket.gethostname()
+
+
+def beginning_of_window() -> datetime:
+    """Since when all is kept that a host which was away asks for."""
+    return timezone.now() - timedelta(days=settings.RODCORP_KEY_WINDOW_DAYS)
+
+
+def those_with_changes() -> list[Host]:
+    """Hosts that said last that they have changes to bring home, or said nothing yet."""
+    return list(Host.objects.using(MSSQL).exclude(journal_rows=0).order_by("name", "pk"))
 
 
 def those_that_hinder(after: datetime) -> list[Host]:

@@ -1,14 +1,16 @@
-"""What the engine throws away when it is no longer needed."""
+"""What the engine throws away when it is no longer needed.
+
+It keeps, for as long as a key may be repeated, what a host asks for that was away: the markers that
+tell what of its journal the primary has already, and the tombstones that tell what was deleted. Who
+was silent for longer is filled anew, or stopped if it has changes to bring home (`beacon.verify`).
+"""
 
 import logging
-from datetime import timedelta
-
-from django.conf import settings
-from django.utils import timezone
 
 from rodcorp.databases import hosts
 from rodcorp.databases.models import UnitMarker
 from rodcorp.databases.sides import current
+from rodcorp.databases.sync import rowversions
 
 logger = logging.getLogger(__name__)
 
@@ -17,16 +19,17 @@ BATCH = 1_000
 
 
 def prune_markers() -> int:
-    """Delete the markers of units whose keys nobody may repeat any more. While the copy stands in
-    they stay: replay asks for them."""
+    """Delete the markers of units whose keys nobody may repeat any more, and old tombstones. While
+    the copy stands in they stay: replay asks for them."""
     side = current()
     if side.is_copy:
         return 0
-    before = timezone.now() - timedelta(days=settings.RODCORP_KEY_WINDOW_DAYS)
-    if side.is_primary and (hindering := hosts.those_that_hinder(before)):
-        # a host with a journal asks for them when it comes home
-        logger.info("Markers are kept because of %s.", ", ".join(map(str, hindering)))
-        return 0
+    before = hosts.beginning_of_window()
+    if side.is_primary:
+        if hindering := hosts.those_with_changes():
+            logger.info("Markers are kept because of %s.", ", ".join(map(str, hindering)))
+            return 0
+        rowversions.primary_source().forget_deleted(before)
     pruned = 0
     while True:
         old = UnitMarker.objects.filter(created_at__lt=before).order_by("created_at")

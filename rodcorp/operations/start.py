@@ -18,7 +18,7 @@ from rodcorp.databases.fields import MICROSOFT
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.probe import Answer, probe_at_start
 from rodcorp.databases.schema import is_behind
-from rodcorp.databases.sides import current, has_primary
+from rodcorp.databases.sides import NO_EPOCH, Side, current, has_primary, pinned
 from rodcorp.databases.storage import refuse_network_file_system
 from rodcorp.errors import Unavailable
 from rodcorp.operations.sample import is_never_used, load_sample_data
@@ -62,6 +62,8 @@ def _bring_up_to_date(alias: str, say: Say) -> None:
 
 def _meet_primary(say: Say) -> None:
     copy = connections[SQLITE]
+    if not journal.is_installed(copy):
+        _refuse_other_company()
     if journal.missing(copy):
         journal.install(copy)
     hosts.identify()
@@ -96,6 +98,18 @@ def _warn(answer: Answer, say: Say) -> None:
     if connections[MSSQL].vendor == MICROSOFT and not snapshots_are_allowed():
         say("SQL Server does not allow snapshots, so the copy cannot be filled.")
         say("What mends it: manage.py databases doctor")
+
+
+def _refuse_other_company() -> None:
+    """A file that was the company's only database has rows of its own: filled from SQL Server it
+    would lose them."""
+    with pinned(Side(SQLITE, NO_EPOCH)):
+        if is_never_used():
+            return
+    raise ImproperlyConfigured(
+        f"{connections[SQLITE].settings_dict['NAME']} holds a company of its own, which a copy of "
+        "SQL Server would replace. Name another folder in RODCORP_DATA_DIR, or unset MSSQL_HOST."
+    )
 
 
 def _refuse_orphaned_copy() -> None:

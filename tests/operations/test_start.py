@@ -4,6 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
+from agents.models import Agent
 from rodcorp.databases import failover, journal, probe
 from rodcorp.databases.failures import Failure, Kind
 from rodcorp.databases.models import Host
@@ -73,6 +74,28 @@ def test_triggers_that_were_lost_are_made_again(company):
     connections["sqlite"].cursor().execute("DROP TRIGGER rodcorp_insert_GlobalAgentRegistry")
     said()
     assert journal.missing(connections["sqlite"]) == []
+
+
+def test_a_company_that_was_on_sqlite_alone_is_not_taken_for_a_copy(company, make_agent):
+    copy = connections["sqlite"]
+    for name in journal.installed(copy):
+        copy.cursor().execute(f'DROP TRIGGER "{name}"')
+    copy.cursor().execute("DROP TABLE rodcorp_copy")
+    Agent.objects.using("sqlite").create(
+        name="Ada", project="p", machine_hostname="h", machine_ip="::1"
+    )
+    with pytest.raises(ImproperlyConfigured, match=r"holds a company of its own.*RODCORP_DATA_DIR"):
+        start()
+    assert company.on("sqlite", Agent) == 1
+
+
+def test_sample_data_is_not_loaded_into_a_copy_that_would_bring_it_to_the_primary(
+    company, settings
+):
+    settings.RODCORP_SAMPLE_DATA = True
+    company.link.cut()
+    assert "Loading sample data is only possible while SQL Server can be reached" in said()
+    assert company.on("sqlite", Agent) == 0
 
 
 def test_a_copy_without_its_primary_is_not_taken_for_a_company_of_its_own(company):

@@ -12,7 +12,8 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS rv_counter (id INTEGER PRIMARY KEY, version INTEGER NOT NULL)",
     "INSERT OR IGNORE INTO rv_counter VALUES (1, 0)",
     "CREATE TABLE IF NOT EXISTS rv (table_name TEXT, row_key TEXT, version INTEGER NOT NULL, "
-    "is_deleted INTEGER NOT NULL, PRIMARY KEY (table_name, row_key)) WITHOUT ROWID",
+    "is_deleted INTEGER NOT NULL, "
+    "changed_at REAL NOT NULL DEFAULT 0, PRIMARY KEY (table_name, row_key)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS rv_version ON rv (version)",
 )
 
@@ -29,7 +30,7 @@ class FileVersions:
                 for operation in ("INSERT", "UPDATE", "DELETE"):
                     cursor.execute(_trigger(table, key, operation))
                 cursor.execute(
-                    f'INSERT OR IGNORE INTO rv SELECT \'{table}\', "{key}", 0, 0 FROM "{table}"'
+                    f'INSERT OR IGNORE INTO rv SELECT \'{table}\', "{key}", 0, 0, 0 FROM "{table}"'
                 )
             cursor.execute("UPDATE rv_counter SET version = max(version, 1)")
             cursor.execute("UPDATE rv SET version = 1 WHERE version = 0")
@@ -78,6 +79,9 @@ class FileVersions:
             )
         )
 
+    def forget_deleted(self, before):
+        self._all("DELETE FROM rv WHERE is_deleted AND changed_at < %s", [before.timestamp()])
+
     def sizes(self, rules):
         found = {}
         for rule in rules:
@@ -101,7 +105,8 @@ def _trigger(table, key, operation):
         f'CREATE TRIGGER IF NOT EXISTS "rv_{operation}_{table}" AFTER {operation} ON "{table}" '
         "BEGIN UPDATE rv_counter SET version = version + 1; "
         f"INSERT OR REPLACE INTO rv SELECT '{table}', {row}.\"{key}\", version, "
-        f"{int(operation == 'DELETE')} FROM rv_counter; END"
+        f"{int(operation == 'DELETE')}, "
+        "(julianday('now') - 2440587.5) * 86400 FROM rv_counter; END"
     )
 
 

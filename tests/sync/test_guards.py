@@ -1,5 +1,6 @@
 """What keeps the two databases from being led astray."""
 
+import itertools
 import os
 import shutil
 from datetime import timedelta
@@ -16,12 +17,16 @@ from agents.services.presence import heartbeat, sweep_liveness
 from agents.services.registry import register_agent
 from rodcorp.databases import clock, failover, hosts, storage, switching
 from rodcorp.databases.housekeeping import prune_markers
+from rodcorp.databases.ids import natural_id
 from rodcorp.databases.management.commands import migrate
 from rodcorp.databases.models import Host, UnitMarker
 from rodcorp.databases.probe import Answer, ServerState
 from rodcorp.databases.reach import Reach, Reached
 from rodcorp.databases.sync import beacon
 from rodcorp.databases.sync.healing import Healer
+from rodcorp.databases.sync.images import stored_key
+from rodcorp.databases.sync.rules import rules
+from rodcorp.databases.sync.watcher import Watcher
 from rodcorp.errors import Unavailable
 from rodcorp.people.services import create_user, update_user
 
@@ -152,25 +157,97 @@ def test_on_the_copy_the_primary_is_not_migrated(company, monkeypatch):
         migrating(monkeypatch)
 
 
+@pytest.fixture
+def pruning(source, monkeypatch):
+    monkeypatch.setattr("rodcorp.databases.sync.rowversions.primary_source", lambda: source)
+    beacon.write()
+
+
 def old_marker(system):
     ada(system)
     UnitMarker.objects.using("mssql").update(created_at=timezone.now() - timedelta(days=400))
 
 
 def test_old_markers_go_when_all_hosts_have_said_since_that_they_are_home(
-    company, source, other, system
+    company, source, other, system, pruning
 ):
     old_marker(system)
-    beacon.write()
     assert prune_markers() == 1
 
 
-@pytest.mark.parametrize("said", [{"journal_rows": 3}, {"reported_at": None}])
-def test_old_markers_stay_while_a_host_may_ask_for_them(company, source, other, system, said):
+def test_a_host_that_was_silent_for_long_does_not_keep_old_markers(
+    company, source, other, system, pruning
+):
     old_marker(system)
-    beacon.write()
+    long_ago = timezone.now() - timedelta(days=400)
+    Host.objects.using("mssql").filter(pk=other.pk).update(reported_at=long_ago)
+    assert prune_markers() == 1
+
+
+@pytest.mark.parametrize("said", [{"journal_rows": 3}, {"journal_rows": None}])
+def test_old_markers_stay_while_a_host_may_ask_for_them(
+    company, source, other, system, said, pruning
+):
+    old_marker(system)
     Host.objects.using("mssql").filter(pk=other.pk).update(**said)
     assert prune_markers() == 0
+
+
+def test_tombstones_go_when_no_host_can_ask_for_them_any_more(
+    company, source, feed, system, pruning
+):
+    for name in ("Ada", "Grace"):
+        register_agent(actor=system, name=name, **MACHINE)
+    Agent.objects.using("mssql").all()._raw_delete("mssql")
+    with connections["mssql"].cursor() as cursor:
+        cursor.execute(
+            "UPDATE rv SET changed_at = 0 WHERE row_key = %s",
+            [stored_key(natural_id("agent", "default", "ada"))],
+        )
+    prune_markers()
+    left = source.pull(0, rules().values()).deleted["GlobalAgentRegistry"]
+    assert [key for key, _ in left] == [natural_id("agent", "default", "grace")]
+
+
+def silent_for(days):
+    then = timezone.now() - timedelta(days=days)
+    Host.objects.using("mssql").update(reported_at=then)
+
+
+def test_a_host_that_was_silent_for_long_is_filled_anew(company, source, feed, system, same):
+    """What was deleted meanwhile may have no tombstone any more."""
+    ada(system)
+    feed.pull()
+    beacon.write()
+    Agent.objects.using("mssql").all()._raw_delete("mssql")
+    with connections["mssql"].cursor() as cursor:
+        cursor.execute("DELETE FROM rv WHERE is_deleted")
+    silent_for(days=31)
+    Watcher(source).step()
+    assert company.on("sqlite", Agent) == 0
+    assert company.modes.read().stopped == ""
+
+
+def test_a_host_that_was_silent_for_long_with_changes_waits_for_a_person(
+    company, source, feed, system
+):
+    beacon.write()
+    switching.to_copy("test")
+    ada(system)
+    silent_for(days=31)
+    watcher = Watcher(source, clock=itertools.count(step=10).__next__)
+    for _ in range(3):
+        watcher.step()
+    assert "said nothing for 30 days and holds" in company.modes.read().stopped
+    assert (company.on("mssql", Agent), company.on("sqlite", Agent)) == (0, 1)
+
+
+def test_a_host_that_was_silent_for_less_is_not_filled_anew(company, source, feed, system):
+    beacon.write()
+    silent_for(days=29)
+    before = feed.cursor()
+    beacon.verify(source, before)
+    assert feed.cursor() == before
 
 
 def test_a_host_that_will_never_come_back_is_forgotten_and_this_one_is_not(company, other):

@@ -6,6 +6,7 @@ A primary that went back in time lacks writes that were acknowledged; this host'
 only trace of them. So on a mismatch nothing is fed and nothing written until a person has looked.
 """
 
+import logging
 import secrets
 import sqlite3
 import time
@@ -14,16 +15,19 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from rodcorp.databases import journal
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.eligibility import schema_revision
-from rodcorp.databases.hosts import stop
+from rodcorp.databases.hosts import beginning_of_window, stop
 from rodcorp.databases.models import Host
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.sides import mode_file
 from rodcorp.databases.sync.source import ChangeSource
+
+logger = logging.getLogger(__name__)
 
 
 def verify(source: ChangeSource, cursor: int) -> None:
@@ -33,16 +37,34 @@ def verify(source: ChangeSource, cursor: int) -> None:
     known = modes.beacons()
     if known == ("", ""):
         return
-    found = (
-        Host.objects.using(MSSQL)
-        .filter(pk=modes.host_id())
-        .values_list("beacon", flat=True)
-        .first()
-    )
+    about = Host.objects.using(MSSQL).filter(pk=modes.host_id())
+    found, reported_at = about.values_list("beacon", "reported_at").first() or ("", None)
     if found not in known:
         raise stop("SQL Server does not have this host's last word; it may have been restored")
     if cursor >= source.low_water():
         raise stop("this host's copy is ahead of SQL Server, which may have been restored")
+    if reported_at is not None and reported_at < beginning_of_window():
+        _come_back()
+
+
+def _come_back() -> None:
+    """This host was silent for so long that what it would ask for may be gone: the markers of what
+    the primary has of its journal already, and the tombstones of what was deleted."""
+    copy = connections[SQLITE]
+    if waiting := journal.count(copy):
+        raise stop(
+            f"this host said nothing for {settings.RODCORP_KEY_WINDOW_DAYS} days and holds "
+            f"{waiting} changes that SQL Server may have or may not have"
+        )
+    logger.warning("This host said nothing for too long; its copy is filled anew.")
+    fill_anew(copy)
+
+
+def fill_anew(copy: BaseDatabaseWrapper) -> None:
+    """The next pull brings everything, and removes what the primary does not have."""
+    with copy.cursor() as cursor:
+        cursor.execute("UPDATE rodcorp_copy SET cursor = 0, complete_at = NULL")
+        cursor.execute("DELETE FROM rodcorp_versions")
 
 
 def write() -> None:
@@ -69,9 +91,7 @@ def accept_restored() -> Path:
     copy.ensure_connection()
     with closing(sqlite3.connect(aside)) as file:
         copy.connection.backup(file)
-    with copy.cursor() as cursor:
-        cursor.execute("UPDATE rodcorp_copy SET cursor = 0, complete_at = NULL")
-        cursor.execute("DELETE FROM rodcorp_versions")
+    fill_anew(copy)
     modes = mode_file()
     modes.forget_beacons()
     modes.resume()

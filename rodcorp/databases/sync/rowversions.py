@@ -7,6 +7,7 @@ without an upper bound: what was not committed then has a higher value and is re
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +40,9 @@ WHERE c.name = '{COLUMN}' AND i.key_ordinal = 1
 
 # SQL Server takes 2,100 parameters in a statement.
 _KEYS = 500
+
+# Locks on more than about 5,000 rows become one on the table.
+_BATCH = 2_000
 
 
 class RowVersions:
@@ -80,6 +84,17 @@ class RowVersions:
         at = f"{table}.[{COLUMN}] = {_literal(version)}"
         every: models.QuerySet[Any] = rule.model._base_manager.using(MSSQL)
         return every.filter(pk=key).extra(where=[at])
+
+    def forget_deleted(self, before: datetime) -> None:
+        """A few thousand at a time: a delete that locks more rows locks the table."""
+        until = before.astimezone(UTC).replace(tzinfo=None)
+        with connections[MSSQL].cursor() as cursor:
+            while True:
+                cursor.execute(
+                    f"DELETE TOP ({_BATCH}) FROM [{TOMBSTONES}] WHERE [DeletedAt] < %s", [until]
+                )
+                if cursor.rowcount < _BATCH:
+                    return
 
     def sizes(self, rules: Iterable[Rule]) -> dict[str, Size]:
         each = [

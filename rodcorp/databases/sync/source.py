@@ -6,6 +6,7 @@ the row is deleted; later changes have higher numbers.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -65,6 +66,10 @@ class ChangeSource(Protocol):
 
     def guarded(self, rule: Rule, key: UUID, version: int) -> QuerySet[Any]:
         """This row, if it still has this version: to be changed or deleted, and counted."""
+        ...
+
+    def forget_deleted(self, before: datetime) -> None:
+        """Throw away the tombstones of what was deleted before then."""
         ...
 
     def sizes(self, rules: Iterable[Rule]) -> dict[str, Size]:

@@ -12,6 +12,7 @@ from agents.models import Agent, AgentStatus, Discussion, Liveness, LivenessChan
 from agents.services.registry import NewAgent, register_agents, update_agent
 from payroll.models import Evaluation, PayCycle, RodCoinsTransaction
 from rodcorp.actors import Actor, Permission
+from rodcorp.databases.failover import require_primary
 from rodcorp.databases.ids import natural_id
 from rodcorp.databases.units import run_in_unit
 from rodcorp.errors import Conflict
@@ -61,8 +62,10 @@ def load_sample_data(*, actor: Actor, dry_run: bool = False) -> SampleSummary:
     """Fill the database with the sample company, all of it or nothing.
 
     Loading it twice changes nothing. Raises `Conflict` where it would mix with rows that are not
-    sample: an agent of the same project and name, or pay cycles.
+    sample: an agent of the same project and name, or pay cycles; `Unavailable` on a host that is
+    away from its primary, because it would be brought there later.
     """
+    require_primary("Loading sample data")
     if _is_loaded():
         return SampleSummary(loaded=False)
     _refuse_to_mix()
