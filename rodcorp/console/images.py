@@ -13,12 +13,10 @@ from django.utils.text import capfirst
 from agents.models import Agent
 from rodcorp.databases import results
 from rodcorp.databases.models import Conflict
+from rodcorp.databases.sync.conflicts import SECRET
 from rodcorp.databases.sync.rules import Row, rules
 from rodcorp.people.models import User
 from tasks.models import Task
-
-# These are nobody's business, whoever asks; that they differ is said all the same.
-SECRET = frozenset({"password", "secret_hash", "lease_token", "body_hash", "result"})
 
 # Moves with every change and says nothing.
 SILENT = frozenset({"version"})

@@ -11,10 +11,11 @@ from django.test import Client
 
 from agents.models import Discussion
 from rodcorp.actors import ROLE_PERMISSIONS, Permission
-from rodcorp.console.images import SECRET, columns_of, text_of
+from rodcorp.console.images import columns_of, text_of
 from rodcorp.databases import results
 from rodcorp.databases.models import Conflict
 from rodcorp.databases.replicated import replicated_models
+from rodcorp.databases.sync.conflicts import SECRET
 from tasks.services.creation import create_task
 from tests.pages import csv_of, escaped, form_of, orders, queries, records
 

@@ -14,9 +14,9 @@ from rodcorp.databases import switching
 from rodcorp.databases.models import Conflict
 from rodcorp.databases.sync.healing import Healer
 from rodcorp.people.models import User
-from rodcorp.people.services import create_user
-from tasks.models import Task, TaskStatus
-from tasks.services.creation import create_task
+from rodcorp.people.services import create_user, set_password
+from tasks.models import Task, TaskDependency, TaskStatus
+from tasks.services.creation import NewDependency, add_dependencies, create_task
 from tasks.services.work import cancel_task, complete_task, update_task_status
 from tasks.sync import CLAIM, FINAL, STATE, merge_task
 
@@ -139,6 +139,24 @@ def test_a_unit_of_somebody_who_was_locked_out_meanwhile_is_a_conflict(
     same()
 
 
+def test_a_password_that_both_sides_changed_is_told_without_either(
+    company, task, feed, home, same, system
+):
+    user = create_user(actor=system, username="eve", password="correct-horse-9", role="viewer")
+    feed.pull()
+    switching.to_copy("test")
+    set_password(actor=system, user=user, password="correct-horse-8")
+    ours = User.objects.using("sqlite").get().password
+    User.objects.using("mssql").update(password="theirs")
+    home()
+    told = there(Conflict)
+    images = f"{told.base} {told.ours} {told.theirs}"
+    assert told.lost == "password"
+    assert images.count("sha256:") == 3
+    assert ours not in images
+    assert "theirs" not in images
+
+
 def balance_or_none():
     found = LedgerAccount.objects.using("mssql").filter(kind="wallet").first()
     return found.balance if found else None
@@ -171,6 +189,44 @@ def test_a_ledger_row_for_a_cycle_that_was_closed_meanwhile_is_booked_in_the_ope
     same()
 
 
+def test_two_sides_that_linked_the_same_tasks_made_one_link(
+    company, task, ada, feed, home, system, same
+):
+    other = create_task(actor=system, agent=ada, description="Another")
+    feed.pull()
+    switching.to_copy("test")
+    link = [NewDependency(task.pk, other.pk)]
+    add_dependencies(actor=system, dependencies=link)
+    with company.writing_there():
+        add_dependencies(actor=system, dependencies=link)
+    healed = home()
+    assert (healed.conflicts, healed.quarantined) == (0, 0)
+    assert company.on("mssql", TaskDependency) == 1
+
+
+def test_two_sides_that_spent_the_same_coins_overdraw_the_account_and_a_person_is_told(
+    company, ada, feed, home, system, same
+):
+    coins = {"agent": ada, "amount": 5, "description": "x"}
+    award_rodcoins(actor=system, transaction_type="earned", **coins)
+    feed.pull()
+    switching.to_copy("test")
+    award_rodcoins(actor=system, transaction_type="deduction", **coins)
+    with company.writing_there():
+        award_rodcoins(actor=system, transaction_type="deduction", **coins)
+    healed = home()
+    assert (healed.conflicts, healed.quarantined) == (1, 0)
+    assert balance() == -5
+    told = there(Conflict)
+    assert (told.table_name, told.row_key) == (
+        "LedgerAccounts",
+        there(LedgerAccount, kind="wallet").pk,
+    )
+    assert "overdrawn by 5" in told.rule
+    feed.pull()
+    same()
+
+
 # --- the rule for tasks, on any rows --------------------------------------------------------------
 MOMENTS = st.one_of(
     st.none(),
@@ -198,6 +254,23 @@ def task_rows(draw):
 
 
 MOMENT_VALUES = [timezone.now() + timedelta(hours=h) for h in (-1, 1)]
+
+
+def test_what_the_loser_of_a_claim_did_is_lost_with_it():
+    soon = timezone.now() + timedelta(hours=1)
+    base = {
+        **dict.fromkeys(CLAIM | STATE, None),
+        "id": 1,
+        "attempt": 0,
+        "round_number": 1,
+        "status": TaskStatus.PENDING,
+        "version": 1,
+    }
+    ours = {**base, "agent_id": 1, "lease_token": "x", "lease_until": soon, "attempt": 1}
+    theirs = {**base, "agent_id": 2, "lease_token": "y", "lease_until": soon, "attempt": 1}
+    verdict = merge_task(base, {**ours, "status": TaskStatus.COMPLETED}, theirs)
+    assert verdict.values == {}
+    assert {"agent_id", "lease_token", "status"} <= verdict.lost
 
 
 def merged(base, ours, theirs):

@@ -1,5 +1,6 @@
 """What a person must be told: rows that could not be brought home as they were written."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ from rodcorp.databases.models import Conflict, UnitMarker
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.sides import mode_file
 from rodcorp.databases.sync.rules import Row
+
+# Columns that are nobody's business, in whatever table. Of their values a conflict keeps a digest,
+# so that it can still be said where they differ.
+SECRET = frozenset({"password", "secret_hash", "lease_token", "body_hash", "result"})
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,13 @@ def record(marker: UnitMarker, findings: Iterable[Finding], kind: Conflict.Kind)
 def _text(image: Row | None) -> str | None:
     if image is None:
         return None
-    return json.dumps({name: results.encode(_plain(value)) for name, value in image.items()})
+    return json.dumps({name: results.encode(_kept(name, image[name])) for name in image})
+
+
+def _kept(name: str, value: Any) -> Any:
+    if name in SECRET and value:
+        return f"sha256:{hashlib.sha256(str(value).encode()).hexdigest()[:16]}"
+    return _plain(value)
 
 
 def _plain(value: Any) -> Any:
