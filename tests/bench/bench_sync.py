@@ -40,6 +40,8 @@ FOR_S = 6.0
 
 # of the run in which the primary comes and goes
 WRITERS, UNITS_EACH, FAULTS_EACH = 8, 1_250, 13
+# as long as it may take a watcher that failed a few times in a row
+HOME_AFTER_S = 300
 
 
 class Place(NamedTuple):
@@ -257,13 +259,14 @@ def _both_ways(place: Place, on: str) -> list[Line]:
         ]
         readers = [ThreadPoolExecutor(1).submit(writer.communicate) for writer in writers]
         while not all(reader.done() for reader in readers):
-            time.sleep(0.8)
+            time.sleep(1.5)
             company.link.cut()
             time.sleep(0.4)
             company.link.mend()
         answers = [json.loads(line) for each in readers for line in each.result()[0].splitlines()]
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline and (company.mode != "primary" or company.journal()):
+        deadline = time.monotonic() + HOME_AFTER_S
+        while company.mode != "primary" or company.journal():
+            assert time.monotonic() < deadline, f"{company.journal()} changes are not home"
             time.sleep(0.1)
         time.sleep(1.5)
         held = [str(key) for key in Agent.objects.using("mssql").values_list("pk", flat=True)]
