@@ -22,10 +22,13 @@ LOCAL_FILE = "host_local.db"
 BUSY_TIMEOUT_S = 30
 
 # FULL: with WAL and NORMAL a power loss can take acknowledged commits with it.
+# wal_autocheckpoint: at SQLite's 1,000 pages every fiftieth unit writes all it shares with the ones
+# before into the file again; at 4,000 (16 MB) a third of that is left.
 # recursive_triggers: without it INSERT OR REPLACE deletes rows no trigger sees.
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA foreign_keys=ON; "
-    "PRAGMA recursive_triggers=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000"
+    "PRAGMA recursive_triggers=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000; "
+    "PRAGMA wal_autocheckpoint=4000"
 )
 
 

@@ -23,7 +23,8 @@ from tests.bench.harness import Line, ratio_of
 from tests.bench.server import company_on_the_server, why_no_server
 
 SINGLE, BULK = 1.25, 3.0
-CALLS = 60
+# enough for the write-ahead log to be emptied on both sides of a ratio
+CALLS = 300
 ROWS = 1_000
 REPETITIONS = 11
 BARE = "bare"

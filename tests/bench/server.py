@@ -41,8 +41,9 @@ def company_on_the_server(bare: str) -> Iterator[Path]:
         wanted = lay_out(Path(directory))
         wanted[MSSQL] = primary_settings(SERVER)
         wanted[bare] = {**wanted[MSSQL], "ENGINE": "mssql"}
+        # where it stays for all companies of this process: ODBC reads it once
+        register_driver(settings.DATA_DIR)
         patch.setattr(settings, "DATA_DIR", Path(directory))
-        register_driver(Path(directory))
         with aliases(wanted):
             connection = connections[MSSQL]
             tables = [*replicated_models(), Host, OutboxMessage]
