@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test coverage check bench screenshots help
+.PHONY: run test coverage check bench rules screenshots help
 .DEFAULT_GOAL := help
 
 run: .venv/run.stamp ## Start everything on 127.0.0.1:$PORT (8000); Ctrl-C stops it
@@ -26,6 +26,9 @@ check: .venv/dev.stamp ## Lint, types, layers, templates, deployment, migrations
 
 bench: .venv/dev.stamp ## Measure, each figure beside its bound
 	@$(BIN)/python -m tests.bench
+
+rules: .venv/dev.stamp ## Take out each rule of the two databases and see who notices
+	@$(BIN)/python -m tests.rules
 
 screenshots: .venv/dev.stamp ## Retake the screenshots in docs/images
 	$(BIN)/python -m tests.browser.screenshots

@@ -1,8 +1,11 @@
 """How money written on both sides becomes one: every row of the ledger counts once, and what
 follows from them is never copied."""
 
+from collections.abc import Iterator, Sequence
+
 from payroll.derived import apply_evaluations, apply_ledger, rebuild_ledger, rebuild_ratings
 from payroll.models import (
+    AccountKind,
     Evaluation,
     LedgerAccount,
     PayCycle,
@@ -12,7 +15,7 @@ from payroll.models import (
     PayslipLine,
     RodCoinsTransaction,
 )
-from rodcorp.databases.sync.rules import Row, Rule, declare
+from rodcorp.databases.sync.rules import Flaw, Row, Rule, declare
 
 
 def _book_in_open_cycle(alias: str, row: Row) -> Row:
@@ -23,6 +26,14 @@ def _book_in_open_cycle(alias: str, row: Row) -> Row:
     return row
 
 
+def _overdrawn(alias: str, inserted: Sequence[Row]) -> Iterator[Flaw]:
+    """Each side had the coins when it spent them; the two together had not."""
+    payers = {row["source_id"] for row in inserted}
+    wallets = LedgerAccount.objects.using(alias).filter(kind=AccountKind.WALLET, balance__lt=0)
+    for key, balance in wallets.filter(pk__in=payers).values_list("pk", "balance"):
+        yield LedgerAccount, key, f"both sides spent from it: it is overdrawn by {-(balance or 0)}"
+
+
 declare(
     Rule(LedgerAccount, derived=frozenset({"balance"})),
     Rule(
@@ -31,6 +42,7 @@ declare(
         prepare=_book_in_open_cycle,
         after_insert=apply_ledger,
         rebuild=rebuild_ledger,
+        flaws=_overdrawn,
     ),
     Rule(
         Evaluation,

@@ -6,10 +6,9 @@ the one of the later round stands, then a final one over an open one; two that a
 conflict, and the primary's stands. A reward follows the state that stands.
 """
 
-from django.utils import timezone
-
 from payroll.services.ledger import take_back_task_reward
 from rodcorp.actors import Actor
+from rodcorp.databases import clock
 from rodcorp.databases.sync.merge import merge_columns
 from rodcorp.databases.sync.rules import Row, Rule, Verdict, declare
 from tasks.models import (
@@ -78,13 +77,23 @@ def take_back_lost_reward(alias: str, ours: Row, theirs: Row) -> None:
         )
 
 
+def take_back_overtaken_reward(alias: str, before: Row, now: Row) -> None:
+    """Who moved on from a completion on the copy may not have seen there what it paid."""
+    take_back_lost_reward(alias, before, now)
+
+
 declare(
     Rule(TaskSkill),
     Rule(TaskLabel),
     Rule(TaskDependency),
     Rule(Review, append_only=True),
     Rule(DispatchDecision, append_only=True),
-    Rule(Task, merge=merge_task, after_loss=take_back_lost_reward),
+    Rule(
+        Task,
+        merge=merge_task,
+        after_loss=take_back_lost_reward,
+        after_win=take_back_overtaken_reward,
+    ),
 )
 
 
@@ -93,7 +102,7 @@ def _rank(row: Row) -> tuple[int, bool]:
 
 
 def _is_live(row: Row) -> bool:
-    return bool(row["lease_token"]) and row["lease_until"] > timezone.now()
+    return bool(row["lease_token"]) and row["lease_until"] > clock.now()
 
 
 def _changed(names: frozenset[str], base: Row, row: Row) -> bool:

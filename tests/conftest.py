@@ -52,8 +52,6 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
             _away[away.args[0]] += 1
         if mark := item.get_closest_marker("django_db"):
             options = {"databases": ON_SQLITE if away else ALIASES, **mark.kwargs}
-            if HAS_SERVER and not away and item.get_closest_marker("refused_by_database"):
-                options["transaction"] = True
             item.add_marker(pytest.mark.django_db(**options), append=False)
 
 

@@ -2,7 +2,8 @@
 a running company, and two test runs never touch each other's.
 
 With MSSQL_HOST set the suite runs on that server, in databases of its own beside the one that
-MSSQL_DATABASE names: `test_NAME`, and `test_NAME_processes` for the processes it starts.
+MSSQL_DATABASE names: `test_NAME`, and `test_NAME_processes` for the processes it starts. If it may
+also be killed and made to hang, `tests.sides.dying` says how to tell.
 """
 
 import os

@@ -23,9 +23,7 @@ def reason_against(connection: BaseDatabaseWrapper, *, has_seen_primary: bool) -
     host look new."""
     if not is_installed(connection):
         return "it was never made"
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT complete_at, revision, has_seen_primary FROM rodcorp_copy")
-        complete_at, revision, seen = cursor.fetchone()
+    complete_at, revision, seen = _about(connection)
     if complete_at is None:
         if seen or has_seen_primary:
             return "it was never filled completely"
@@ -33,6 +31,19 @@ def reason_against(connection: BaseDatabaseWrapper, *, has_seen_primary: bool) -
     if revision != schema_revision():
         return "it was filled for another version of the schema"
     return None
+
+
+def is_of_another_schema(connection: BaseDatabaseWrapper) -> bool:
+    """Whether it was filled completely, but before an upgrade."""
+    complete_at, revision, _ = _about(connection)
+    return complete_at is not None and revision != schema_revision()
+
+
+def _about(connection: BaseDatabaseWrapper) -> tuple[float | None, str | None, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT complete_at, revision, has_seen_primary FROM rodcorp_copy")
+        complete_at, revision, seen = cursor.fetchone()
+    return complete_at, revision, seen
 
 
 def note_primary_seen(connection: BaseDatabaseWrapper) -> None:

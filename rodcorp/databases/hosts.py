@@ -11,9 +11,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connections
 from django.db.models import Q
-from django.utils import timezone
 
-from rodcorp.databases import eligibility, journal
+from rodcorp.databases import clock, eligibility, journal
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.eligibility import schema_revision
 from rodcorp.databases.models import Host
@@ -35,11 +34,11 @@ def register() -> None:
     """Make sure the primary knows this host, and this host that it has seen the primary. Raises
     `Restored` if it knew it once."""
     modes = mode_file()
-    now = timezone.now()
+    now = clock.now()
     known = Host.objects.using(MSSQL).filter(pk=modes.host_id()).exists()
     if not known and modes.beacons() != ("", ""):
         raise stop("SQL Server does not know this host any more; it may have been restored")
-    Host.objects.using(MSSQL).get_or_create(
+    host, _ = Host.objects.using(MSSQL).get_or_create(
         pk=modes.host_id(),
         defaults={
             "name": socket.gethostname()[:100],
@@ -48,6 +47,11 @@ def register() -> None:
             "created_at": now,
         },
     )
+    copy = connections[SQLITE]
+    if not journal.count(copy):
+        journal.count_on_from(copy, host.replayed_sequence)
+    elif journal.last_sequence(copy) < host.replayed_sequence:
+        raise stop("This host's copy is older than what SQL Server has had from it")
     modes.note_primary_seen()
     eligibility.note_primary_seen(connections[SQLITE])
 
@@ -76,7 +80,7 @@ def _machine_id() -> str:
 
 def beginning_of_window() -> datetime:
     """Since when all is kept that a host which was away asks for."""
-    return timezone.now() - timedelta(days=settings.RODCORP_KEY_WINDOW_DAYS)
+    return clock.now() - timedelta(days=settings.RODCORP_KEY_WINDOW_DAYS)
 
 
 def those_with_changes() -> list[Host]:

@@ -232,6 +232,34 @@ def count(connection: BaseDatabaseWrapper) -> int:
         return int(cursor.fetchone()[0])
 
 
+def tables(connection: BaseDatabaseWrapper) -> set[str]:
+    """Those of which changes wait to be replayed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT table_name FROM rodcorp_journal")
+        return {row[0] for row in cursor.fetchall()}
+
+
+def last_sequence(connection: BaseDatabaseWrapper) -> int:
+    """Of the newest entry there ever was."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = 'rodcorp_journal'")
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def count_on_from(connection: BaseDatabaseWrapper, sequence: int) -> None:
+    """An older copy that was put back would number new changes like those that are home already."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT 'rodcorp_journal', 0 "
+            "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'rodcorp_journal')"
+        )
+        cursor.execute(
+            "UPDATE sqlite_sequence SET seq = %s WHERE name = 'rodcorp_journal' AND seq < %s",
+            [sequence, sequence],
+        )
+
+
 def forget(connection: BaseDatabaseWrapper, sequences: Iterable[int]) -> None:
     """Drop entries that were replayed; in the transaction that settles their rows."""
     with connection.cursor() as cursor:

@@ -46,7 +46,7 @@ def insert(unit: "Unit", body_hash: str | None, *, guarded: bool = True) -> None
     parameters = _parameters(connection, unit, body_hash)
     if guard:
         parameters += [_key(connection, Host, mode_file().host_id()), unit.side.epoch]
-    if unit.is_nested and connection.vendor == MICROSOFT:
+    if len(connection.atomic_blocks) > 1 and connection.vendor == MICROSOFT:
         # A key that was used before must not end the transaction around this unit.
         sql = f"{KEEPS_TRANSACTION} {sql}; SET XACT_ABORT ON;"
     try:

@@ -166,9 +166,7 @@ class ModeFile:
         is_new = not row[0]
         self._connection().execute("UPDATE host SET fingerprint = ?", [fingerprint])
         if not is_new:
-            self._connection().execute(
-                "UPDATE host SET id = ?, beacon = '', beacon_before = ''", [str(uuid4())]
-            )
+            self.become_another()
         return is_new
 
     def set_clock_offset(self, seconds: float) -> None:
@@ -190,16 +188,19 @@ class ModeFile:
         row = self._connection().execute("SELECT beacon, beacon_before FROM host").fetchone()
         return row[0], row[1]
 
-    def note_beacon(self, word: str) -> None:
-        """Before it is written."""
-        self._connection().execute("UPDATE host SET beacon_before = beacon, beacon = ?", [word])
+    def note_beacon(self, word: str, before: str) -> None:
+        """Before it is written in place of the one that is there."""
+        self._connection().execute("UPDATE host SET beacon_before = ?, beacon = ?", [before, word])
 
-    def confirm_beacon(self) -> None:
-        """It was written, so the one before does not count any more."""
-        self._connection().execute("UPDATE host SET beacon_before = beacon")
+    def confirm_beacon(self, word: str) -> None:
+        """It was written, so no other counts any more."""
+        self._connection().execute("UPDATE host SET beacon_before = ?, beacon = ?", [word, word])
 
-    def forget_beacons(self) -> None:
-        self._connection().execute("UPDATE host SET beacon = '', beacon_before = ''")
+    def become_another(self) -> None:
+        """From now on this is a host the primary does not know yet."""
+        self._connection().execute(
+            "UPDATE host SET id = ?, beacon = '', beacon_before = ''", [str(uuid4())]
+        )
 
     def record_probe(self, *, is_good: bool) -> None:
         """In a file beside, written without a lock: probes are many, and readers of the mode must

@@ -2,9 +2,10 @@
 SQLite files stand for the two databases; the link to the first breaks below the ORM."""
 
 import pytest
-from django.db import Error
+from django.db import Error, connections
 
 from agents.models import Agent
+from rodcorp.databases import failover
 from rodcorp.databases.models import UnitMarker
 from rodcorp.databases.sides import active_alias
 from rodcorp.databases.units import run_in_unit
@@ -178,8 +179,6 @@ def test_nothing_is_journaled_while_the_primary_is_used(company, write):
 
 
 def test_a_copy_that_was_never_filled_does_not_stand_in(company, write):
-    from django.db import connections
-
     connections["sqlite"].cursor().execute("UPDATE rodcorp_copy SET complete_at = NULL")
     company.link.cut()
     with pytest.raises(Unavailable, match="never filled completely") as refused:
@@ -190,8 +189,6 @@ def test_a_copy_that_was_never_filled_does_not_stand_in(company, write):
 
 
 def test_a_copy_of_another_schema_does_not_stand_in(company, write):
-    from django.db import connections
-
     connections["sqlite"].cursor().execute("UPDATE rodcorp_copy SET revision = 'older'")
     company.link.cut()
     with pytest.raises(Unavailable, match="another version of the schema"):
@@ -199,8 +196,6 @@ def test_a_copy_of_another_schema_does_not_stand_in(company, write):
 
 
 def test_triggers_that_are_missing_are_made_before_the_copy_is_written_to(company, write):
-    from django.db import connections
-
     connections["sqlite"].cursor().execute("DROP TRIGGER rodcorp_insert_GlobalAgentRegistry")
     company.link.cut()
     write()
@@ -219,3 +214,38 @@ def test_a_primary_that_takes_no_writes_is_left(company, write):
     company.link.fail("execute", "read-only", matching="INSERT", times=ALWAYS)
     write()
     assert company.mode == "fallback"
+
+
+def test_a_link_that_is_gone_is_noticed_without_a_statement(company, write):
+    """A statement sent to a host that is silent waits for three query timeouts."""
+    company.link.cut()
+    before = company.link.connects
+    write()
+    assert company.link.connects == before
+
+
+def test_two_victims_do_not_wait_equally_long():
+    waits = {failover.jitter(1) for _ in range(50)}
+    assert len(waits) > 1
+    assert all(0.01 <= wait <= 0.02 for wait in waits)
+
+
+def test_a_configuration_error_is_an_alarm(company, write, caplog):
+    company.link.fail("connect", "password", times=ALWAYS)
+    with pytest.raises(Exception, match="Login failed"):
+        write()
+    assert [record.levelname for record in caplog.records if "18456" in record.message] == [
+        "CRITICAL"
+    ]
+
+
+@pytest.mark.parametrize("forgetful", ["the mode file", "the copy"])
+def test_either_file_remembers_that_the_primary_was_seen(company, write, forgetful):
+    connections["sqlite"].cursor().execute("UPDATE rodcorp_copy SET complete_at = NULL")
+    if forgetful == "the copy":
+        connections["sqlite"].cursor().execute("UPDATE rodcorp_copy SET has_seen_primary = 0")
+    else:
+        company.modes._connection().execute("UPDATE host SET has_seen_primary = 0")
+    company.link.cut()
+    with pytest.raises(Unavailable, match="never filled completely"):
+        write()

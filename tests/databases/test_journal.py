@@ -191,3 +191,13 @@ def test_a_foreign_program_is_refused(copy, make_agent):
         with copy.cursor() as cursor:
             for name in journal.installed(copy):
                 cursor.execute(f'DROP TRIGGER "{name}"')
+
+
+def test_what_is_committed_survives_a_power_loss(copy):
+    with copy.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous")
+        assert cursor.fetchone() == (2,)
+
+
+def test_without_a_primary_there_is_no_journal():
+    assert journal.installed(connections["sqlite"]) == {}

@@ -2,17 +2,20 @@
 
 import pytest
 from django.contrib.messages import get_messages
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections
 from django.template import engines
 from django.template.response import TemplateResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import path
 
 from agents.models import Agent, Discussion
 from agents.services.registry import register_agent
 from agents.web.views import AgentList
 from rodcorp.actors import Actor
+from rodcorp.databases import middleware
 from rodcorp.databases.journal import as_feed
+from rodcorp.databases.middleware import DatabaseMiddleware
 from rodcorp.databases.models import UnitMarker
 
 
@@ -164,3 +167,17 @@ def test_a_page_with_an_error_of_its_own_is_not_read_twice(company, client, ada,
     with pytest.raises(ValueError, match="a bug"):
         client.get("/agents/")
     assert len(asked) == 1
+
+
+def test_an_upload_is_read_before_the_unit_begins(company, admin, monkeypatch):
+    """The copy has one write lock, and a caller may be slow."""
+    request = RequestFactory().post("/", {"file": SimpleUploadedFile("a.csv", b"x")})
+    request.user = admin
+    seen = []
+
+    def begin(work, **options):
+        seen.append("_files" in vars(request))
+
+    monkeypatch.setattr(middleware, "run_in_unit", begin)
+    DatabaseMiddleware(lambda request: None).process_view(request, lambda request: None, (), {})
+    assert seen == [True]

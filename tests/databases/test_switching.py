@@ -7,7 +7,7 @@ from agents.models import Agent
 from agents.services.presence import heartbeat
 from rodcorp.actors import Actor
 from rodcorp.databases import fence, hosts, journal, switching
-from rodcorp.databases.mode import Mode
+from rodcorp.databases.mode import Mode, ModeFile
 from rodcorp.databases.models import Host
 from rodcorp.databases.sides import Side, current
 from rodcorp.databases.units import run_in_unit
@@ -82,11 +82,11 @@ def test_a_unit_that_slept_through_a_switch_there_and_back_runs_again_before_it_
     company, write
 ):
     """It began on the primary at an epoch that is over when it wakes."""
-    asleep = []
+    runs = []
 
     def switch_there_and_back():
-        if not asleep:
-            asleep.append(1)
+        runs.append(1)
+        if len(runs) == 1:
             # another process; in this one the units would share a connection
             state = company.modes.read()
             company.modes.change(Mode.FALLBACK, state.epoch, "elsewhere")
@@ -95,7 +95,7 @@ def test_a_unit_that_slept_through_a_switch_there_and_back_runs_again_before_it_
             hosts.raise_epoch(state.epoch + 2)
 
     write(inside=switch_there_and_back)
-    assert company.where(Agent) == (1, 0)
+    assert (len(runs), company.where(Agent)) == (2, (1, 0))
 
 
 def test_a_unit_that_slept_through_a_switch_to_the_copy_is_written_there(company, write):
@@ -199,3 +199,39 @@ def test_a_side_knows_what_it_is():
     assert Side("mssql", 3).is_primary
     assert Side("sqlite", 3).is_copy
     assert not Side("sqlite", 0).is_copy
+
+
+def fences_at(monkeypatch, mode):
+    """The copy's fence, as others see it, at each change of the mode to this one."""
+    seen = []
+    change = ModeFile.change
+
+    def look_first(self, to, expected_epoch, reason):
+        if to is mode:
+            seen.append(fence.left_behind())
+        return change(self, to, expected_epoch, reason)
+
+    monkeypatch.setattr(ModeFile, "change", look_first)
+    return seen
+
+
+def test_on_the_way_to_the_copy_the_mode_changes_before_the_fence_opens(company, monkeypatch):
+    seen = fences_at(monkeypatch, Mode.FALLBACK)
+    switching.to_copy("test")
+    assert [found.is_open for found in seen] == [False]
+
+
+def test_by_hand_too_the_fence_is_closed_before_the_mode_changes(company, write, monkeypatch):
+    switching.to_copy("test")
+    with pytest.raises(KeyError):
+        write(inside=lambda: {}["nothing is written, and the fence is open"])
+    fence.open_if_lower(connections["sqlite"], company.modes.read().epoch)
+    seen = fences_at(monkeypatch, Mode.PRIMARY)
+    switching.to_primary("test")
+    assert [found.is_open for found in seen] == [False]
+
+
+def test_by_hand_too_the_primary_learns_the_epoch(company):
+    switching.to_copy("test")
+    switching.to_primary("test")
+    assert Host.objects.using("mssql").get().epoch == company.modes.read().epoch - 1

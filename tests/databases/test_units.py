@@ -46,7 +46,6 @@ def test_a_unit_that_fails_leaves_nothing(run):
     assert not UnitMarker.objects.exists()
 
 
-@pytest.mark.refused_by_database
 def test_the_same_key_runs_once_and_answers_alike(run):
     calls = []
     answers = [run(lambda unit: calls.append(1) or unit.new_id(), key="k") for _ in range(3)]
@@ -54,7 +53,6 @@ def test_the_same_key_runs_once_and_answers_alike(run):
     assert len(set(answers)) == 1
 
 
-@pytest.mark.refused_by_database
 def test_a_stored_row_comes_back_as_it_was_then(run):
     made = run(lambda unit: insert_agent(), key="k")
     Agent.objects.update(team="moved on")
@@ -63,7 +61,6 @@ def test_a_stored_row_comes_back_as_it_was_then(run):
     assert Agent.objects.count() == 1
 
 
-@pytest.mark.refused_by_database
 def test_the_same_key_with_another_body_is_refused(run):
     run(lambda unit: 1, key="k", body={"amount": 5})
     with pytest.raises(KeyReused):

@@ -122,3 +122,22 @@ def test_a_commit_that_was_asked_about_still_moves_the_stamp(server, register_ag
     server.fail("commit_after", "rst", times=1)
     register_agent()
     assert data_stamp() > before
+
+
+def test_a_marker_reads_the_hosts_row_under_a_lock_of_its_transaction(server, register_agent):
+    server.log.clear()
+    register_agent()
+    [sql] = [sql for sql in server.log.sql() if "INSERT INTO [UnitMarkers]" in sql]
+    assert "FROM [Hosts] WITH (REPEATABLEREAD" in sql
+    assert "[Epoch] <=" in sql
+
+
+@pytest.mark.parametrize("phase", ["commit_before", "commit_after"])
+def test_nobody_looks_for_a_marker(server, register_agent, phase):
+    """A look-up can miss one that is about to be committed."""
+    server.log.clear()
+    server.fail(phase, "rst", times=1)
+    register_agent(key="k")
+    about = [sql for sql in server.log.sql() if "UnitMarkers" in sql]
+    assert len([sql for sql in about if "INSERT INTO" in sql]) >= 2
+    assert [sql for sql in about if "FROM [UnitMarkers]" in sql] == []

@@ -112,3 +112,12 @@ def test_schedules_follow_the_declared_jobs(swept):
     assert minutes["test.sweep"] == 5
     assert "gone" not in minutes
     assert Schedule.objects.count() == len(minutes)
+
+
+def test_a_message_carries_the_id_of_its_unit(ran, system):
+    def work(unit):
+        jobs.enqueue("test.note")
+        return unit.id, OutboxMessage.objects.get().unit
+
+    ours, told = run_in_unit(work, actor=system, operation="test")
+    assert ours == told

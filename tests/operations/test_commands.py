@@ -41,7 +41,6 @@ def test_award_rodcoins_prints_the_balance(ada):
     assert run("award_rodcoins", "Ada", "20", "Coffee", "--type", "deduction") == "30"
 
 
-@pytest.mark.refused_by_database
 def test_award_rodcoins_with_a_key_pays_once(ada):
     for _ in range(2):
         assert run("award_rodcoins", "Ada", "5", "x", "--key", "k") == "5"

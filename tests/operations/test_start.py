@@ -5,10 +5,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from agents.models import Agent
-from rodcorp.databases import failover, journal, probe
+from rodcorp.databases import failover, journal, probe, storage
 from rodcorp.databases.failures import Failure, Kind
 from rodcorp.databases.models import Host
-from rodcorp.databases.probe import Answer
+from rodcorp.databases.probe import Answer, ServerState
 from rodcorp.databases.reach import Reach, Reached
 from rodcorp.operations.start import start
 
@@ -101,4 +101,33 @@ def test_sample_data_is_not_loaded_into_a_copy_that_would_bring_it_to_the_primar
 def test_a_copy_without_its_primary_is_not_taken_for_a_company_of_its_own(company):
     del connections.settings["mssql"]
     with pytest.raises(ImproperlyConfigured, match="is the copy of a SQL Server"):
+        start()
+
+
+def test_a_server_that_is_not_in_utc_is_told_of(company, monkeypatch):
+    there = Answer(Reached(Reach.REACHABLE, 0.0), state=ServerState(True, 0.0, 0.001, 60))
+    monkeypatch.setattr(failover, "probe", lambda *args, **kwargs: there)
+    assert "not in UTC" in said()
+
+
+def test_a_server_that_allows_no_snapshots_is_told_of(company, monkeypatch):
+    monkeypatch.setattr("rodcorp.operations.start.MICROSOFT", connections["mssql"].vendor)
+    monkeypatch.setattr("rodcorp.operations.start.snapshots_are_allowed", lambda: False)
+    assert "does not allow snapshots" in said()
+
+
+def test_the_copy_is_brought_up_to_date_before_the_primary(company, monkeypatch):
+    order = []
+    monkeypatch.setattr("rodcorp.operations.start.is_behind", lambda alias: True)
+    monkeypatch.setattr(
+        "rodcorp.operations.start.call_command",
+        lambda name, database, **options: order.append(database),
+    )
+    said()
+    assert order == ["local", "sqlite", "mssql"]
+
+
+def test_on_a_network_file_system_nothing_starts(company, monkeypatch):
+    monkeypatch.setattr(storage, "file_system_of", lambda directory: "nfs4")
+    with pytest.raises(ImproperlyConfigured, match="network file system"):
         start()

@@ -79,7 +79,6 @@ def test_award_refuses_the_types_that_have_services_of_their_own(make_agent, pay
         pay(make_agent(), 5, kind)
 
 
-@pytest.mark.refused_by_database
 def test_the_same_key_and_body_pay_once(make_agent, pay):
     agent = make_agent()
     first = pay(agent, 5, key="k1")
@@ -87,7 +86,6 @@ def test_the_same_key_and_body_pay_once(make_agent, pay):
     assert balance_of(agent) == 5
 
 
-@pytest.mark.refused_by_database
 def test_the_same_key_with_another_body_is_refused(make_agent, pay):
     agent = make_agent()
     pay(agent, 5, key="k1")

@@ -6,6 +6,7 @@ from django.db import utils
 from django.db.backends.sqlite3 import base
 
 from tests.sides.link import breaks, error
+from tests.sides.process import step
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -14,7 +15,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return self.settings_dict["LINK"]
 
     def strike(self, phase, sql=""):
+        step(f"primary {phase}")
         how = self.link.due(phase, sql)
+        if phase == "connect":
+            self.generation = self.link.generation
+        elif self.generation != self.link.generation:
+            how = "reset"
         if how is None:
             return
         if breaks(how) and self.connection is not None:

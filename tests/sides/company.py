@@ -1,5 +1,6 @@
 """A company on two files: the aliases `mssql`, `sqlite` and `local` for the time of a test."""
 
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
-from rodcorp.databases import configuration, failover, journal, sides
+from rodcorp.databases import configuration, failover, journal, pool, sides
 from rodcorp.databases.configuration import LOCAL, SQLITE
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.sessions import drop
@@ -22,7 +23,7 @@ from tests.sides.link import Link
 class Company:
     """Its link, its mode file and what is on either side."""
 
-    def __init__(self, directory: Path, link: Link) -> None:
+    def __init__(self, directory: Path, link: Link | None) -> None:
         self.directory = directory
         self.link = link
 
@@ -112,3 +113,18 @@ def company_on_two_sides(directory: Path, monkeypatch: Any):
     monkeypatch.setattr(failover, "probe", link.probe)
     with aliases(wanted):
         yield Company(directory, link)
+
+
+@contextmanager
+def company_on_a_server(directory: Path, monkeypatch: Any, **limits: str):
+    """In the database that processes of tests find in their environment; its copy is empty."""
+    wanted = configuration.databases(directory, {**os.environ, **limits})
+    try:
+        with aliases(wanted), monkeypatch.context() as patch:
+            patch.setattr(settings, "DATA_DIR", directory)
+            patch.setattr(settings, "DATABASES", wanted)
+            call_command("migrate", verbosity=0, interactive=False)
+            yield Company(directory, None)
+    finally:
+        # the next database of that name is another
+        pool.clear()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rodcorp.databases.failures import Failure, Kind
-from rodcorp.databases.probe import Answer
+from rodcorp.databases.probe import Answer, ServerState
 from rodcorp.databases.reach import Reach, Reached
 
 _DRIVER = "[Microsoft][ODBC Driver 18 for SQL Server]"
@@ -68,10 +68,15 @@ class Link:
     def __init__(self, directory: Path) -> None:
         self._flag = directory / "link.down"
         self._faults: list[Fault] = []
+        self._past: list[Fault] = []
         self._lock = threading.Lock()
         self._looking = 0
         self.connects = 0
         self.probes = 0
+        # a restore of the primary ends all connections there are
+        self.generation = 0
+        # seconds by which the primary's clock is ahead of this host's, if a look is to tell
+        self.clock_ahead_s = None
 
     def fail(self, phase, how, *, times=1, matching="", after=0, cuts=False):
         """`phase` is connect, execute, fetch, commit_before, commit_after or probe. With `cuts`
@@ -88,7 +93,13 @@ class Link:
     def mend(self):
         self._flag.unlink(missing_ok=True)
         with self._lock:
+            self._past += self._faults
             self._faults.clear()
+
+    def struck(self, *hows):
+        """Whether one of the faults of these kinds has happened."""
+        with self._lock:
+            return any(fault.struck and fault.how in hows for fault in self._past + self._faults)
 
     @property
     def is_cut(self):
@@ -129,6 +140,9 @@ class Link:
         how = "refused" if self.is_cut else self.due("probe")
         if how:
             return Answer(Reached(Reach.REFUSED, 0.0), Failure(Kind.UNAVAILABLE, how))
+        if login is not None and self.clock_ahead_s is not None:
+            reached = Reached(Reach.REACHABLE, 0.0)
+            return Answer(reached, state=ServerState(True, self.clock_ahead_s, 0.001, 0))
         return Answer.good()
 
 

@@ -10,14 +10,21 @@ from hypothesis import strategies as st
 from payroll.models import LedgerAccount, PayCycle, RodCoinsTransaction
 from payroll.services.ledger import award_rodcoins
 from rodcorp.actors import Actor, ActorKind
-from rodcorp.databases import switching
+from rodcorp.databases import hosts, switching
 from rodcorp.databases.models import Conflict
 from rodcorp.databases.sync.healing import Healer
+from rodcorp.databases.sync.replay import Replay
 from rodcorp.people.models import User
 from rodcorp.people.services import create_user, set_password
 from tasks.models import Task, TaskDependency, TaskStatus
 from tasks.services.creation import NewDependency, add_dependencies, create_task
-from tasks.services.work import cancel_task, complete_task, update_task_status
+from tasks.services.work import (
+    assign_task,
+    cancel_task,
+    complete_task,
+    update_task,
+    update_task_status,
+)
 from tasks.sync import CLAIM, FINAL, STATE, merge_task
 
 
@@ -66,7 +73,7 @@ def test_a_task_both_sides_completed_is_completed_and_paid_once(away, home, syst
     complete_task(actor=system, task=here())
     with away.writing_there():
         complete_task(actor=system, task=there())
-    home()
+    assert home().quarantined == 0
     assert there().status == TaskStatus.COMPLETED
     assert balance() == 20
     feed.pull()
@@ -83,6 +90,20 @@ def test_a_final_state_stands_over_an_open_one(away, home, system):
     assert there().status == TaskStatus.COMPLETED
     assert there().completion_percentage == 100
     assert away.on("mssql", Conflict) == 0
+
+
+def test_a_round_that_each_side_paid_to_another_counts_for_the_primarys(
+    away, home, make_agent, system, feed, same
+):
+    complete_task(actor=system, task=here())
+    with away.writing_there():
+        grace = make_agent("Grace")
+        assign_task(actor=system, task=there(), agent=grace)
+        complete_task(actor=system, task=there())
+    home()
+    assert there(RodCoinsTransaction).agent_id == grace.pk
+    feed.pull()
+    same()
 
 
 def test_of_two_final_states_the_primarys_stands_and_the_reward_follows_it(
@@ -109,6 +130,24 @@ def test_a_later_round_stands_over_an_earlier_one(away, home, system):
     home()
     assert (there().status, there().round_number) == (TaskStatus.IN_PROGRESS, 2)
     assert balance() == 0
+
+
+def test_a_reward_the_copy_never_saw_follows_the_state_that_stands(
+    away, home, source, system, feed, same
+):
+    """The way home was given up after the task came here, and before what its completion paid."""
+    update_task(actor=system, task=here(), title="Ours")
+    with away.writing_there():
+        complete_task(actor=system, task=there())
+    epoch = away.modes.read().epoch
+    hosts.raise_epoch(epoch)
+    Replay(source, epoch).run()
+    cancel_task(actor=system, task=here())
+    home()
+    assert there().status == TaskStatus.CANCELLED
+    assert balance() == 0
+    feed.pull()
+    same()
 
 
 def test_a_title_changed_here_and_a_status_changed_there_are_both_kept(away, home, system):

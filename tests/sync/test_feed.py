@@ -1,7 +1,11 @@
 """From the primary to the copy."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from django.db import connections
+from django.db.models import QuerySet
 
 from agents.models import Agent, AgentSkill
 from agents.services.discussions import post_message
@@ -10,8 +14,11 @@ from payroll.models import LedgerAccount, RodCoinsTransaction
 from payroll.services.evaluations import record_performance_evaluation
 from payroll.services.ledger import award_rodcoins
 from rodcorp.databases import eligibility, journal, switching
+from rodcorp.databases.models import UnitMarker
 from rodcorp.databases.replicated import replicated_models
+from rodcorp.databases.sync import feed as feeding
 from rodcorp.databases.sync.feed import Feed, FeedLost
+from rodcorp.databases.sync.healing import Healer
 from rodcorp.databases.sync.rules import rules
 from rodcorp.operations.sample import load_sample_data
 
@@ -98,6 +105,15 @@ def test_a_complete_pull_removes_what_the_primary_does_not_have(company, ada, fe
     same()
 
 
+def test_filled_anew_the_copy_has_what_was_lost_here(company, ada, feed, same):
+    with journal.as_feed():
+        AgentSkill.objects.using("sqlite").all()._raw_delete("sqlite")
+    assert feed.differing() == ["AgentSkills"]
+    feed.reseed()
+    assert feed.differing() == []
+    same()
+
+
 def test_rows_that_were_written_here_are_left_alone_until_they_are_replayed(
     company, ada, feed, system
 ):
@@ -152,6 +168,115 @@ def test_a_ledger_row_that_is_here_already_moves_no_balance_again(company, ada, 
     feed.pull()
     connections["sqlite"].cursor().execute("DELETE FROM rodcorp_versions")
     connections["sqlite"].cursor().execute("UPDATE rodcorp_copy SET cursor = 1")
+    award_rodcoins(actor=system, agent=ada, amount=7, description="y", transaction_type="earned")
     feed.pull()
-    assert company.on("sqlite", RodCoinsTransaction) == 1
-    assert LedgerAccount.objects.using("sqlite").get(agent=ada, kind="wallet").balance == 5
+    assert company.on("sqlite", RodCoinsTransaction) == 2
+    assert LedgerAccount.objects.using("sqlite").get(agent=ada, kind="wallet").balance == 12
+
+
+def test_a_row_that_is_only_ever_added_is_never_changed(company, ada, feed, system):
+    award_rodcoins(actor=system, agent=ada, amount=5, description="x", transaction_type="earned")
+    feed.pull()
+    QuerySet(RodCoinsTransaction, using="mssql").update(description="another")
+    feed.pull()
+    assert RodCoinsTransaction.objects.using("sqlite").get().description == "x"
+
+
+def test_the_copy_is_not_locked_while_the_primary_is_asked(company, ada, feed, monkeypatch):
+    pull = feed.source.pull
+
+    def write_meanwhile(*arguments):
+        with closing(sqlite3.connect(company.directory / "agent_system.db", timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+        return pull(*arguments)
+
+    monkeypatch.setattr(feed.source, "pull", write_meanwhile)
+    Agent.objects.using("mssql").update(team="Core")
+    feed.pull()
+    assert Agent.objects.using("sqlite").get().team == "Core"
+
+
+def test_a_pull_that_breaks_leaves_nothing(company, ada, feed, monkeypatch):
+    before = feed.cursor()
+    Agent.objects.using("mssql").update(team="Core")
+    with monkeypatch.context() as patch:
+        patch.setattr(feeding, "_apply_deletions", None)
+        with pytest.raises(TypeError):
+            feed.pull()
+    assert Agent.objects.using("sqlite").get().team is None
+    assert feed.cursor() == before
+
+
+def test_a_deletion_there_leaves_what_was_written_here_alone(company, ada, feed, system):
+    switching.to_copy("test")
+    register_agent(
+        actor=system, name="Ada", skills={"python": 7}, machine_hostname="h", machine_ip="::1"
+    )
+    AgentSkill.objects.using("mssql").all().delete()
+    feed.pull()
+    assert AgentSkill.objects.using("sqlite").get().level == 7
+
+
+def test_a_parent_that_was_kept_goes_once_the_journal_is_home(company, ada, feed, system, same):
+    switching.to_copy("test")
+    post_message(actor=system, agent=ada, topic="t", message="m")
+    for model in (AgentSkill, AgentSkill.history.model, Agent.history.model, Agent):
+        model._base_manager.using("mssql").all().delete()
+    feed.pull()
+    Healer(feed.source).heal("test")
+    assert company.on("sqlite", Agent) == 0
+
+
+def test_a_table_whose_highest_version_is_another_differs(company, ada, feed):
+    assert feed.differing() == []
+    with connections["sqlite"].cursor() as cursor:
+        cursor.execute(
+            "UPDATE rodcorp_versions SET version = version - 1 WHERE table_name = 'AgentSkills'"
+        )
+    assert feed.differing() == ["AgentSkills"]
+
+
+def test_after_an_upgrade_the_copy_is_filled_again_and_may_stand_in(
+    company, ada, feed, source, same, monkeypatch
+):
+    """A migration may have made a column that is not the same on both sides."""
+    connections["sqlite"].cursor().execute("DROP TRIGGER rodcorp_update_GlobalAgentRegistry")
+    connections["sqlite"].cursor().execute("UPDATE GlobalAgentRegistry SET Team = 'made up'")
+    monkeypatch.setattr(eligibility, "schema_revision", lambda: "the next")
+
+    def why_not():
+        return eligibility.reason_against(connections["sqlite"], has_seen_primary=True)
+
+    assert why_not() == "it was filled for another version of the schema"
+    Feed(source).pull()
+    assert why_not() is None
+    same()
+
+
+def test_an_answer_that_was_replaced_on_the_primary_is_replaced_here(company, ada, feed, same):
+    UnitMarker.objects.using("mssql").update(result='"another"')
+    feed.pull()
+    same()
+
+
+def test_the_marker_of_a_unit_that_was_not_replayed_is_left_alone(company, ada, feed, system):
+    switching.to_copy("test")
+    post_message(actor=system, agent=ada, topic="t", message="m")
+    marker = UnitMarker.objects.using("sqlite").get(operation="discussions.post")
+    marker.save(using="mssql", force_insert=True)
+    UnitMarker.objects.using("mssql").filter(pk=marker.pk).update(changes="of another attempt")
+    feed.pull()
+    assert UnitMarker.objects.using("sqlite").get(pk=marker.pk).changes == marker.changes
+
+
+def test_a_copy_that_is_filled_anew_keeps_no_row_that_was_to_be_the_same(
+    company, ada, feed, same, system
+):
+    """After a restore of the primary the same thing may have been paid there once more."""
+    award_rodcoins(actor=system, agent=ada, amount=5, description="x", transaction_type="earned")
+    feed.pull()
+    connections["mssql"].cursor().execute("UPDATE RodCoinsTransactions SET Amount = 7")
+    LedgerAccount.objects.using("mssql").filter(agent=ada).update(balance=7)
+    Agent.objects.using("mssql").update(total_rodcoins_earned=7)
+    feed.reseed()
+    same()

@@ -15,7 +15,7 @@ from django.utils import timezone
 from agents.models import Agent
 from agents.services.presence import heartbeat, sweep_liveness
 from agents.services.registry import register_agent
-from rodcorp.databases import clock, failover, hosts, storage, switching
+from rodcorp.databases import clock, failover, hosts, journal, storage, switching
 from rodcorp.databases.housekeeping import prune_markers
 from rodcorp.databases.ids import natural_id
 from rodcorp.databases.management.commands import migrate
@@ -26,7 +26,7 @@ from rodcorp.databases.sync import beacon
 from rodcorp.databases.sync.healing import Healer
 from rodcorp.databases.sync.images import stored_key
 from rodcorp.databases.sync.rules import rules
-from rodcorp.databases.sync.watcher import Watcher
+from rodcorp.databases.sync.watcher import Watcher, last_report
 from rodcorp.errors import Unavailable
 from rodcorp.people.services import create_user, update_user
 
@@ -57,6 +57,16 @@ def test_a_copy_that_was_put_back_makes_another_host(company):
     assert company.modes.read().stopped == ""
 
 
+def test_a_folder_that_was_moved_makes_another_host(company, monkeypatch):
+    hosts.identify()
+    before = company.modes.host_id()
+    moved = company.directory / "moved.db"
+    os.link(company.directory / "agent_system.db", moved)
+    monkeypatch.setitem(connections["sqlite"].settings_dict, "NAME", str(moved))
+    hosts.identify()
+    assert company.modes.host_id() != before
+
+
 def test_a_copied_folder_with_changes_to_bring_home_waits_for_a_person(
     company, system, monkeypatch
 ):
@@ -71,11 +81,13 @@ def test_a_copied_folder_with_changes_to_bring_home_waits_for_a_person(
 
 
 # --- absence --------------------------------------------------------------------------------------
-def test_away_from_the_primary_nobody_is_marked_down(company, system):
+def test_away_from_the_primary_nobody_is_marked_down(company, feed, system):
     ada(system)
     Agent.objects.using("mssql").update(last_seen=timezone.now() - timedelta(days=1))
-    company.modes._connection().execute("UPDATE mode SET since = since - 100000")
+    feed.pull()
     switching.to_copy("test")
+    company.modes._connection().execute("UPDATE mode SET since = since - 100000")
+    assert Agent.objects.get().last_seen < timezone.now() - timedelta(hours=23)
     assert sweep_liveness(actor=system) == 0
 
 
@@ -100,6 +112,13 @@ def test_what_is_written_has_the_primarys_time(company, system, monkeypatch):
     failover.look()
     assert ada(system).first_registered < timezone.now() - timedelta(minutes=59)
     assert clock.now() < timezone.now() - timedelta(minutes=59)
+
+
+def test_what_a_host_says_of_itself_has_the_primarys_time_too(company, source, monkeypatch):
+    monkeypatch.setattr(failover, "probe", lambda *a, **k: looked(-3600.0))
+    failover.look()
+    beacon.write()
+    assert Host.objects.using("mssql").get().reported_at < timezone.now() - timedelta(minutes=59)
 
 
 def test_what_may_be_the_looks_own_slowness_corrects_nothing(company, monkeypatch):
@@ -142,6 +161,15 @@ def test_the_primary_is_migrated_when_all_hosts_have_nothing_to_bring_home(
     migrating(monkeypatch)
 
 
+def test_a_clock_that_is_ahead_makes_nobody_silent(company, other, source, monkeypatch):
+    monkeypatch.setattr("rodcorp.databases.sync.rowversions.primary_source", lambda: source)
+    now = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: now() + timedelta(hours=1))
+    monkeypatch.setattr(failover, "probe", lambda *a, **k: looked(-3600.0))
+    failover.look()
+    migrating(monkeypatch)
+
+
 @pytest.mark.parametrize("said", [{"journal_rows": 3}, {"reported_at": None}])
 def test_a_host_that_may_have_changes_to_bring_home_keeps_the_primary_from_being_migrated(
     company, other, monkeypatch, said
@@ -161,6 +189,12 @@ def test_on_the_copy_the_primary_is_not_migrated(company, monkeypatch):
 def pruning(source, monkeypatch):
     monkeypatch.setattr("rodcorp.databases.sync.rowversions.primary_source", lambda: source)
     beacon.write()
+
+
+def test_after_a_migration_the_copy_has_its_triggers(company):
+    connections["sqlite"].cursor().execute("DROP TRIGGER rodcorp_insert_GlobalAgentRegistry")
+    call_command("migrate", database="sqlite", verbosity=0, interactive=False)
+    assert journal.missing(connections["sqlite"]) == []
 
 
 def old_marker(system):
@@ -250,6 +284,15 @@ def test_a_host_that_was_silent_for_less_is_not_filled_anew(company, source, fee
     assert feed.cursor() == before
 
 
+def test_on_the_copy_markers_stay(company, source, feed, system):
+    """Replay asks for them."""
+    old_marker(system)
+    feed.pull()
+    switching.to_copy("test")
+    assert prune_markers() == 0
+    assert company.on("sqlite", UnitMarker) == 1
+
+
 def test_a_host_that_will_never_come_back_is_forgotten_and_this_one_is_not(company, other):
     assert hosts.forget(other.pk)
     assert not hosts.forget(other.pk)
@@ -287,3 +330,30 @@ def test_the_innermost_file_system_counts(tmp_path, monkeypatch):
     mounts.write_text(f"server:/ / nfs4 rw 0 0\n/dev/a {tmp_path} ext4 rw 0 0\n")
     monkeypatch.setattr(storage, "_MOUNTS", mounts)
     assert storage.file_system_of(tmp_path / "data") == "ext4"
+
+
+def test_a_host_the_primary_does_not_know_yet_comes_home(company, source, feed, system):
+    """Its copy was put back while it was away, so it has become another one."""
+    switching.to_copy("test")
+    ada(system)
+    company.modes._connection().execute("UPDATE host SET id = ?", [str(uuid4())])
+    now = iter(range(0, 1_000, 3))
+    watcher = Watcher(source, clock=lambda: next(now))
+    for _ in range(5):
+        watcher.step()
+    assert (company.mode, company.modes.read().stopped) == ("primary", "")
+
+
+def test_a_stopped_host_is_not_led_home(company, source, feed, system):
+    switching.to_copy("test")
+    ada(system)
+    company.modes.stop("test")
+    now = iter(range(0, 1_000, 3))
+    watcher = Watcher(source, clock=lambda: next(now))
+    for _ in range(5):
+        watcher.step()
+    assert last_report().doing == "stopped"
+    with pytest.raises(Unavailable, match="until a person has looked"):
+        Healer(source).heal("test")
+    assert company.mode == "fallback"
+    assert company.on("mssql", Agent) == 0

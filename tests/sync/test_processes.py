@@ -1,9 +1,5 @@
 """Eight real processes that write, and a real watcher, through a switch and the way home."""
 
-import json
-import os
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 
@@ -15,50 +11,25 @@ from rodcorp.databases.models import Conflict, UnitMarker
 from rodcorp.databases.sync.compare import compare
 from rodcorp.databases.sync.watcher import last_report
 from tests.processes import wait_for
+from tests.sides.running import answers_of, processes
 
 PROCESSES = 8
 UNITS = 120
 
 
 @pytest.fixture
-def run(company, source, repository):
+def start(company, source):
     """Starts a module as a process of this host."""
-    started = []
-    environment = {**os.environ, "RODCORP_DATA_DIR": str(company.directory)}
-
-    def start(*arguments):
-        process = subprocess.Popen(
-            [sys.executable, "-m", *map(str, arguments)],
-            cwd=repository,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
+    with processes(company.directory) as start:
+        yield lambda *arguments: start("-m", *arguments)
 
 
 @contextmanager
-def watched(run):
-    watcher = run("tests.sides.watch")
+def watched(start):
+    watcher = start("tests.sides.watch")
     wait_for(lambda: (report := last_report()) and report.pid == watcher.pid and report.pulls)
     yield watcher
     watcher.kill()
-    watcher.wait()
-
-
-def answers_of(processes):
-    lines = [line for each in processes for line in each.communicate()[0].splitlines()]
-    return [json.loads(line) for line in lines]
 
 
 def check(company, source, answers):
@@ -78,9 +49,9 @@ def home(company):
     return company.mode == "primary" and company.journal() == []
 
 
-def test_nobody_notices_a_switch_and_the_way_home(company, source, run):
-    with watched(run):
-        writers = [run("tests.sides.writer", f"w{n}", UNITS, 0) for n in range(PROCESSES)]
+def test_nobody_notices_a_switch_and_the_way_home(company, source, start):
+    with watched(start):
+        writers = [start("tests.sides.writer", f"w{n}", UNITS, 0) for n in range(PROCESSES)]
         wait_for(lambda: company.on("mssql", Agent) > PROCESSES)
         company.link.cut()
         wait_for(lambda: company.mode == "fallback")
@@ -92,9 +63,9 @@ def test_nobody_notices_a_switch_and_the_way_home(company, source, run):
     check(company, source, answers)
 
 
-def test_a_watcher_that_is_killed_on_the_way_home_is_followed_by_another(company, source, run):
-    with watched(run) as first:
-        writers = [run("tests.sides.writer", f"w{n}", UNITS, 8) for n in range(PROCESSES)]
+def test_a_watcher_that_is_killed_on_the_way_home_is_followed_by_another(company, source, start):
+    with watched(start) as first:
+        writers = [start("tests.sides.writer", f"w{n}", UNITS, 8) for n in range(PROCESSES)]
         wait_for(lambda: company.on("mssql", Agent) > PROCESSES)
         company.link.cut()
         wait_for(lambda: company.mode == "fallback")
@@ -102,8 +73,7 @@ def test_a_watcher_that_is_killed_on_the_way_home_is_followed_by_another(company
         company.link.mend()
         wait_for(lambda: company.mode != "fallback", 60)
         first.kill()
-        first.wait()
-    with watched(run):
+    with watched(start):
         answers = answers_of(writers)
         wait_for(lambda: home(company), 60)
     check(company, source, answers)

@@ -1,7 +1,7 @@
 """From the copy to the primary."""
 
 import pytest
-from django.db import Error
+from django.db import Error, connections
 
 from agents.models import Agent, AgentSkill, Discussion
 from agents.services.discussions import post_message
@@ -9,18 +9,21 @@ from agents.services.presence import heartbeat
 from agents.services.registry import register_agent
 from payroll.models import LedgerAccount, RodCoinsTransaction
 from payroll.services.ledger import award_rodcoins
-from rodcorp.databases import switching
+from rodcorp.databases import hosts, switching
 from rodcorp.databases.fence import Fenced
 from rodcorp.databases.ids import natural_id
 from rodcorp.databases.models import Conflict, Host, UnitMarker
 from rodcorp.databases.sessions import drop
-from rodcorp.databases.sync import healing
+from rodcorp.databases.sync import beacon, healing
+from rodcorp.databases.sync.feed import Feed
 from rodcorp.databases.sync.healing import Healer
 from rodcorp.databases.sync.replay import Replay
+from rodcorp.databases.sync.rules import rules
 from rodcorp.databases.units import run_in_unit
 from rodcorp.kit import rows
+from tasks.models import Task, TaskLabel, TaskSkill
 from tasks.services.creation import create_task
-from tasks.services.work import update_task_status
+from tasks.services.work import assign_task, update_task, update_task_status
 from tests.sides.source import FileVersions
 
 MACHINE = {"machine_hostname": "h", "machine_ip": "127.0.0.1"}
@@ -107,6 +110,20 @@ def test_markers_come_home_with_their_answers(away, home, system, ada):
     )
     assert first.pk == again.pk
     assert away.on("mssql", RodCoinsTransaction) == 2
+
+
+def test_a_key_that_was_used_here_is_used_up_there(away, home, system):
+    runs = []
+
+    def work(unit):
+        runs.append(1)
+        return unit.new_id()
+
+    first = run_in_unit(work, actor=system, operation="test", key="k")
+    home()
+    assert away.mode == "primary"
+    assert run_in_unit(work, actor=system, operation="test", key="k") == first
+    assert len(runs) == 1
 
 
 def test_columns_that_only_one_side_changed_are_that_sides(away, home, same, system, ada):
@@ -198,7 +215,7 @@ def test_two_sides_that_made_the_same_thing_made_one_row(away, home, same, syste
     register_agent(actor=system, name="Grace", team="One", **MACHINE)
     with away.writing_there():
         register_agent(actor=system, name="GRACE", team="One", **MACHINE)
-    home()
+    assert home().quarantined == 0
     assert away.on("mssql", Agent) == 2
 
 
@@ -362,3 +379,268 @@ def test_an_older_epoch_brings_nothing_home(away, source, system, ada):
     with pytest.raises(Fenced):
         Replay(source, 3).run()
     assert away.on("mssql", Discussion) == 0
+
+
+def test_what_came_after_an_attempt_that_was_committed_after_all_stands(
+    company, ada, feed, home, system
+):
+    """The unit took effect there before somebody else changed the row again."""
+    company.link.fail("commit_after", "reset", cuts=True)
+    edit(system, team="Ours")
+    company.link.mend()
+    assert theirs().team == "Ours"
+    change(ada.pk, team="Theirs")
+    home()
+    assert theirs().team == "Theirs"
+    assert company.on("mssql", Conflict) == 0
+
+
+def test_units_come_home_in_the_order_they_were_committed(away, home, system, ada, monkeypatch):
+    for number in range(3):
+        post_message(actor=system, agent=ada, topic="t", message=f"m{number}")
+    brought = []
+    bring = Replay._bring
+
+    def note(self, work):
+        brought.append(work.last)
+        bring(self, work)
+
+    monkeypatch.setattr(Replay, "_bring", note)
+    home()
+    assert len(brought) == 3
+    assert brought == sorted(brought)
+
+
+def test_of_a_unit_that_is_refused_nothing_is_left(away, home, system, ada):
+    """Its first rows were taken already when the last were refused."""
+    AgentSkill.objects.using("mssql").create(agent_id=ada.pk, skill="go", level=1)
+
+    def work(unit):
+        register_agent(actor=system, name="Grace", **MACHINE)
+        register_agent(actor=system, name="Ada", skills={"python": 3, "go": 2}, **MACHINE)
+
+    run_in_unit(work, actor=system, operation="test")
+    assert home().quarantined == 1
+    assert away.on("mssql", Agent, name="Grace") == 0
+
+
+def test_what_is_home_does_not_come_again_even_without_its_marker(
+    away, home, system, ada, monkeypatch
+):
+    edit(system, team="Ours")
+    with monkeypatch.context() as patch:
+        patch.setattr(Replay, "_settle", _die)
+        with pytest.raises(RuntimeError):
+            home()
+    UnitMarker.objects.using("mssql").all().delete()
+    change(ada.pk, team="Theirs")
+    home()
+    assert theirs().team == "Theirs"
+    assert away.on("mssql", Conflict) == 0
+
+
+def noted(monkeypatch, name, of_what):
+    """The tables, in the order in which a part of the replay writes them."""
+    seen = []
+    method = getattr(Replay, name)
+
+    def note(self, *arguments):
+        seen.append(of_what(*arguments))
+        return method(self, *arguments)
+
+    monkeypatch.setattr(Replay, name, note)
+    return seen
+
+
+def test_parents_are_made_before_their_children(away, home, system, monkeypatch):
+    """The copy looks at foreign keys when a unit ends, SQL Server at once."""
+    grace = Agent(name="Grace", project="p", **MACHINE)
+
+    def work(unit):
+        rows.insert(AgentSkill(agent_id=grace.pk, skill="go", level=1))
+        rows.insert(grace)
+
+    run_in_unit(work, actor=system, operation="test")
+    tables = noted(monkeypatch, "_insert", lambda rule, images: rule.model._meta.db_table)
+    assert home().quarantined == 0
+    assert tables.index("GlobalAgentRegistry") < tables.index("AgentSkills")
+
+
+def test_children_are_deleted_before_their_parents(company, ada, feed, home, system, monkeypatch):
+    create_task(actor=system, agent=ada, description="d", labels=["x"])
+    feed.pull()
+    switching.to_copy("test")
+
+    def work(unit):
+        rows.delete_many(TaskLabel.objects.all())
+        rows.delete_many(Task.objects.all())
+
+    run_in_unit(work, actor=system, operation="test")
+    tables = noted(monkeypatch, "_bring_deletion", lambda change: change.table)
+    home()
+    assert tables == ["TaskLabels", "AgentTodoTracking"]
+    assert company.on("mssql", Task) == 0
+
+
+def reads_late(monkeypatch, source, model, key):
+    """The first look at this row sees it as it is now, whatever becomes of it."""
+    read, rule = source.read, rules()[model._meta.db_table]
+    stale = [source.read(rule, [key])]
+
+    def read_late(asked, keys):
+        if asked is rule and stale:
+            return stale.pop()
+        return read(asked, keys)
+
+    monkeypatch.setattr(source, "read", read_late)
+
+
+def test_a_row_that_changes_between_reading_and_writing_is_merged_again(
+    away, source, home, system, ada, monkeypatch
+):
+    edit(system, team="Ours")
+    reads_late(monkeypatch, source, Agent, ada.pk)
+    change(ada.pk, team="Theirs")
+    home()
+    assert theirs().team == "Theirs"
+    assert theirs(Conflict).lost == "team"
+
+
+def test_a_row_that_changes_before_it_is_deleted_stays(
+    away, source, home, system, ada, monkeypatch
+):
+    register_agent(actor=system, name="Ada", skills={}, **MACHINE)
+    reads_late(monkeypatch, source, AgentSkill, theirs(AgentSkill).pk)
+    AgentSkill.objects.using("mssql").update(level=9)
+    home()
+    assert theirs(AgentSkill).level == 9
+
+
+def test_who_was_deleted_here_is_retired_there(company, ada, feed, home, system, make_agent, same):
+    grace = make_agent("Grace")
+    feed.pull()
+    switching.to_copy("test")
+    run_in_unit(lambda unit: rows.delete_many([grace]), actor=system, operation="test")
+    home()
+    assert theirs(name="Grace").status == "retired"
+    assert company.on("sqlite", Agent) == 2
+
+
+def test_a_row_that_is_there_with_another_body_stays_and_a_person_is_told(
+    away, home, system, ada, feed, same
+):
+    paid = award_rodcoins(
+        actor=system, agent=ada, amount=5, description="Ours", transaction_type="earned"
+    )
+    body = RodCoinsTransaction.objects.using("sqlite").filter(pk=paid.pk).values().get()
+    RodCoinsTransaction.objects.using("mssql").create(**{**body, "description": "Theirs"})
+    home()
+    assert theirs(RodCoinsTransaction, pk=paid.pk).description == "Theirs"
+    told = theirs(Conflict, table_name="RodCoinsTransactions")
+    assert (told.row_key, told.lost) == (paid.pk, "description")
+
+
+def test_a_derived_column_is_never_brought_home(away, home, system, ada):
+    def work(unit):
+        Agent.objects.update(team="Ours", total_rodcoins_earned=1_000)
+
+    run_in_unit(work, actor=system, operation="test")
+    home()
+    assert (theirs().team, theirs().total_rodcoins_earned) == ("Ours", 10)
+
+
+def test_two_sides_that_opened_an_account_opened_one(
+    company, ada, feed, home, system, make_agent, same
+):
+    grace = make_agent("Grace")
+    feed.pull()
+    switching.to_copy("test")
+    pay = {"agent": grace, "description": "x", "transaction_type": "earned"}
+    award_rodcoins(actor=system, amount=5, **pay)
+    with company.writing_there():
+        award_rodcoins(actor=system, amount=7, **pay)
+    assert home().quarantined == 0
+    assert theirs(LedgerAccount, agent=grace).balance == 12
+
+
+def test_what_is_gone_there_goes_here_too_with_those_that_point_at_it(
+    company, ada, feed, source, home, same, system
+):
+    task = create_task(actor=system, agent=ada, description="d", skills={"python": 1})
+    feed.pull()
+    switching.to_copy("test")
+    update_task(actor=system, task=task, title="Ours")
+    TaskSkill.objects.using("mssql").all().delete()
+    Task.objects.using("mssql").all().delete()
+    assert home().conflicts == 1
+    assert company.on("sqlite", Task) == 1
+    Feed(source).pull()
+    same()
+
+
+def test_what_was_put_off_and_is_there_again_stays(company, ada, feed, source, home, same, system):
+    task = create_task(actor=system, agent=ada, description="d", skills={"python": 1})
+    feed.pull()
+    switching.to_copy("test")
+    update_task(actor=system, task=task, title="Ours")
+    held = Task.objects.using("mssql").get()
+    TaskSkill.objects.using("mssql").all().delete()
+    Task.objects.using("mssql").all().delete()
+    home()
+    held.save(using="mssql", force_insert=True)
+    Feed(source).pull()
+    assert company.on("sqlite", Task) == 1
+    same()
+
+
+def test_a_row_that_points_at_something_new_there_brings_it_along(
+    away, ada, home, same, system, feed
+):
+    task = create_task(actor=system, agent=ada, description="d")
+    home()
+    feed.pull()
+    switching.to_copy("test")
+    update_task(actor=system, task=task, title="Ours")
+    with away.writing_there():
+        grace = register_agent(actor=system, name="Grace", **MACHINE)
+        assign_task(actor=system, task=theirs(Task), agent=grace)
+    home()
+    assert Task.objects.using("sqlite").get().agent_id == grace.pk
+    feed.pull()
+    same()
+
+
+@pytest.fixture
+def older(away, home, system, ada):
+    """Two units came home, and the copy is put back to before it had numbered any."""
+    post_message(actor=system, agent=ada, topic="t", message="m1")
+    post_message(actor=system, agent=ada, topic="t", message="m2")
+    home()
+    with connections["sqlite"].cursor() as cursor:
+        cursor.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'rodcorp_journal'")
+
+
+def test_an_older_copy_does_not_number_changes_like_those_that_are_home(
+    older, away, home, same, system, ada
+):
+    hosts.register()
+    switching.to_copy("test")
+    post_message(actor=system, agent=ada, topic="t", message="m3")
+    home()
+    assert away.on("mssql", Discussion) == 3
+    same()
+
+
+def test_after_a_person_has_looked_everything_waiting_comes_home_once(
+    older, away, source, same, system, ada
+):
+    switching.to_copy("test")
+    post_message(actor=system, agent=ada, topic="t", message="m3")
+    with pytest.raises(hosts.Restored, match="older"):
+        Healer(source).heal("test")
+    assert "older" in away.modes.read().stopped
+    beacon.accept_restored()
+    Healer(source).heal("test")
+    Feed(source).pull()
+    assert away.on("mssql", Discussion) == 3
+    same()

@@ -7,6 +7,8 @@ from django.db import connections
 
 from agents.models import Agent
 from agents.services.registry import register_agent
+from rodcorp.databases import switching
+from rodcorp.databases.mode import ModeFile
 from rodcorp.databases.models import Host
 from rodcorp.databases.sync import beacon
 from rodcorp.databases.sync.watcher import Watcher, last_report
@@ -61,6 +63,19 @@ def test_after_a_restore_nothing_is_fed_and_nothing_is_written(company, watcher,
         register_agent(actor=system, name="Grace", **MACHINE)
 
 
+def test_a_restored_primary_is_noticed_though_others_have_written_to_it_since(
+    company, watcher, restore, system
+):
+    register_agent(actor=system, name="Ada", **MACHINE)
+    watcher.step()
+    restore()
+    for number in range(20):
+        Agent.objects.using("mssql").create(name=f"A{number}", project="p", **MACHINE)
+    watcher.step()
+    assert "last word" in company.modes.read().stopped
+    assert [agent.name for agent in Agent.objects.using("sqlite")] == ["Ada"]
+
+
 def test_a_primary_that_forgot_this_host_stops_it_too(company, watcher, system):
     Host.objects.using("mssql").all().delete()
     with pytest.raises(Unavailable, match="restored"):
@@ -75,8 +90,42 @@ def test_a_copy_that_is_ahead_of_the_primary_stops_the_host(company, watcher):
     assert "ahead" in company.modes.read().stopped
 
 
+def test_a_copy_that_is_ahead_stops_a_host_that_has_just_become_another(company, watcher):
+    connections["sqlite"].cursor().execute("UPDATE rodcorp_copy SET cursor = cursor + 1000")
+    company.modes.become_another()
+    watcher._feed = None
+    watcher.step()
+    assert "ahead" in company.modes.read().stopped
+
+
 def test_a_word_that_may_not_have_arrived_is_no_restore(company, watcher):
-    company.modes.note_beacon("on its way")
+    company.modes.note_beacon("on its way", company.modes.beacons()[0])
+    watcher.step()
+    assert company.modes.read().stopped == ""
+
+
+def test_several_words_that_did_not_arrive_are_no_restore(company, watcher):
+    for _ in range(2):
+        company.link.fail("execute", "reset", matching="UPDATE")
+        watcher.step()
+    watcher.step()
+    assert company.modes.read().stopped == ""
+
+
+def test_who_slept_through_the_words_of_others_says_nothing(company, watcher, monkeypatch):
+    note = ModeFile.note_beacon
+
+    with monkeypatch.context() as patch:
+
+        def sleep_after(self, word, before):
+            note(self, word, before)
+            patch.setattr(ModeFile, "note_beacon", note)
+            beacon.write()
+            # once it has spoken it is killed
+            patch.delattr(ModeFile, "confirm_beacon")
+
+        patch.setattr(ModeFile, "note_beacon", sleep_after)
+        beacon.write()
     watcher.step()
     assert company.modes.read().stopped == ""
 
@@ -117,3 +166,19 @@ def test_an_older_copy_catches_up(company, watcher, system, same):
     watcher._feed = None
     watcher.step()
     same()
+
+
+def test_nothing_is_brought_home_to_a_primary_that_was_restored(
+    company, watcher, restore, system, monkeypatch
+):
+    monkeypatch.setattr("rodcorp.databases.sync.watcher.STEADY_S", 0.0)
+    register_agent(actor=system, name="Ada", **MACHINE)
+    watcher.step()
+    switching.to_copy("test")
+    register_agent(actor=system, name="Grace", **MACHINE)
+    restore()
+    watcher.step()
+    assert "restored" in company.modes.read().stopped
+    assert company.mode == "fallback"
+    assert company.on("mssql", Agent) == 0
+    assert company.journal() != []

@@ -9,7 +9,7 @@ from django.db import connections
 
 from agents.models import Agent
 from agents.services.registry import register_agent
-from rodcorp.databases import protection, switching
+from rodcorp.databases import journal, protection, switching
 from rodcorp.databases.mode import Mode
 from rodcorp.databases.sync import watcher as watching
 from rodcorp.databases.sync.nudge import Nudges, nudge
@@ -112,6 +112,7 @@ def test_a_primary_that_comes_and_goes_is_not_trusted(company, watcher, clock):
             watcher.step()
             clock.now += 1
     assert company.mode == "fallback"
+    assert last_report().heals == 0
 
 
 def test_after_a_way_home_that_failed_it_waits_longer_each_time(
@@ -165,6 +166,20 @@ def test_a_copy_that_differs_is_filled_anew(company, watcher, clock, system, sam
     watcher.step()
     assert company.on("sqlite", Agent) == 0
     assert last_report().reseeds == 1
+
+
+def test_after_the_way_home_the_two_are_compared_at_once(company, watcher, clock, system, same):
+    ada(system)
+    watcher.step()
+    switching.to_copy("test")
+    with journal.as_feed():
+        Agent.objects.using("sqlite").all()._raw_delete("sqlite")
+    for _ in range(8):
+        watcher.step()
+        clock.now += 1
+    assert company.mode == "primary"
+    assert last_report().reseeds == 1
+    same()
 
 
 def test_a_copy_that_is_the_same_is_left_alone(company, watcher, clock, system):

@@ -16,9 +16,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.utils import timezone
 
-from rodcorp.databases import journal
+from rodcorp.databases import clock, journal
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.eligibility import schema_revision
 from rodcorp.databases.hosts import beginning_of_window, stop
@@ -35,15 +34,15 @@ def verify(source: ChangeSource, cursor: int) -> None:
     copy knows versions that the primary has yet to give."""
     modes = mode_file()
     known = modes.beacons()
-    if known == ("", ""):
-        return
     about = Host.objects.using(MSSQL).filter(pk=modes.host_id())
     found, reported_at = about.values_list("beacon", "reported_at").first() or ("", None)
-    if found not in known:
+    # not yet, if it has just become another one, or a person has looked
+    has_spoken = known != ("", "")
+    if has_spoken and found not in known:
         raise stop("SQL Server does not have this host's last word; it may have been restored")
     if cursor >= source.low_water():
         raise stop("this host's copy is ahead of SQL Server, which may have been restored")
-    if reported_at is not None and reported_at < beginning_of_window():
+    if has_spoken and reported_at is not None and reported_at < beginning_of_window():
         _come_back()
 
 
@@ -68,19 +67,25 @@ def fill_anew(copy: BaseDatabaseWrapper) -> None:
 
 
 def write() -> None:
-    """A new word, and how this host stands."""
+    """A new word, and how this host stands. It takes the place of the one that is there: several
+    that never arrived must not make it unknown, nor may who slept through others undo theirs."""
     modes = mode_file()
-    word = secrets.token_hex(16)
-    modes.note_beacon(word)
     mine = Host.objects.using(MSSQL).filter(pk=modes.host_id())
-    written = mine.update(
+    there = mine.values_list("beacon", flat=True).first()
+    known = modes.beacons()
+    # a word to a primary that does not know this host would look like a lost one later
+    if there is None or (known != ("", "") and there not in known):
+        return
+    word = secrets.token_hex(16)
+    modes.note_beacon(word, there)
+    written = mine.filter(beacon=there).update(
         beacon=word,
         journal_rows=journal.count(connections[SQLITE]),
         schema_revision=schema_revision(),
-        reported_at=timezone.now(),
+        reported_at=clock.now(),
     )
     if written:
-        modes.confirm_beacon()
+        modes.confirm_beacon(word)
 
 
 def accept_restored() -> Path:
@@ -93,6 +98,7 @@ def accept_restored() -> Path:
         copy.connection.backup(file)
     fill_anew(copy)
     modes = mode_file()
-    modes.forget_beacons()
+    # what it has yet to bring home may be numbered like something it brought before
+    modes.become_another()
     modes.resume()
     return aside

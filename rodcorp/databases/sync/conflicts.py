@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
-
-from rodcorp.databases import results
+from rodcorp.databases import clock, results
 from rodcorp.databases.ids import natural_id
 from rodcorp.databases.models import Conflict, UnitMarker
 from rodcorp.databases.primary import MSSQL
@@ -36,7 +34,7 @@ class Finding:
 
 def record(marker: UnitMarker, findings: Iterable[Finding], kind: Conflict.Kind) -> None:
     """On the primary, in the transaction that decides; a second time it changes nothing."""
-    now = timezone.now()
+    now = clock.now()
     host = mode_file().host_id()
     for finding in findings:
         Conflict.objects.using(MSSQL).get_or_create(

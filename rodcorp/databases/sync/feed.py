@@ -15,11 +15,13 @@ from django.db import connections, transaction
 
 from rodcorp.databases import eligibility, journal
 from rodcorp.databases.configuration import SQLITE
+from rodcorp.databases.models import UnitMarker
 from rodcorp.databases.stamps import data_changed
 from rodcorp.databases.sync.images import (
     delete_from_copy,
     fields_of,
     key_of,
+    needed_in_copy,
     read_copy,
     stored_key,
     write_copy,
@@ -41,8 +43,12 @@ class Feed:
     def __init__(self, source: ChangeSource) -> None:
         self.source = source
         self._lease = secrets.token_hex(16)
-        with connections[SQLITE].cursor() as cursor:
+        with transaction.atomic(using=SQLITE), connections[SQLITE].cursor() as cursor:
             cursor.execute("UPDATE rodcorp_copy SET lease = %s", [self._lease])
+            if eligibility.is_of_another_schema(connections[SQLITE]):
+                # the rows as they are there were never read for this one: all of them come again
+                cursor.execute("UPDATE rodcorp_copy SET cursor = 0")
+                cursor.execute("DELETE FROM rodcorp_versions")
 
     def pull(self) -> Pull:
         """Bring what changed; everything, the first time. Raises `FeedLost`."""
@@ -53,8 +59,11 @@ class Feed:
 
     def reseed(self) -> Pull:
         """Bring everything, and remove what the primary does not have."""
-        with connections[SQLITE].cursor() as cursor:
-            cursor.execute("UPDATE rodcorp_copy SET cursor = 0 WHERE lease = %s", [self._lease])
+        with transaction.atomic(using=SQLITE), connections[SQLITE].cursor() as cursor:
+            self.cursor()
+            cursor.execute("UPDATE rodcorp_copy SET cursor = 0")
+            # a row that was lost here would be taken for one that is here already
+            cursor.execute("DELETE FROM rodcorp_versions")
         return self.pull()
 
     def differing(self) -> list[str]:
@@ -98,12 +107,15 @@ class Feed:
                 raise FeedLost
             busy = _Busy()
             for table, rule in rules().items():
-                _apply_rows(rule, pulled.rows.get(table, []), busy)
+                # filled anew, the copy may hold another row that was to be the same
+                keeps = rule.append_only and not is_complete
+                _apply_rows(rule, pulled.rows.get(table, []), busy, keeps=keeps)
             for table, rule in reversed(rules().items()):
                 gone = pulled.deleted.get(table, [])
                 if is_complete:
                     _forget_unknown(rule, pulled.rows.get(table, []), busy)
                 _apply_deletions(rule, gone, busy)
+            _delete_what_was_put_off(pulled, busy)
             if is_complete:
                 rebuild_derived(SQLITE)
                 eligibility.note_complete(connection)
@@ -118,7 +130,12 @@ class _Busy:
 
     def __init__(self) -> None:
         with connections[SQLITE].cursor() as cursor:
-            cursor.execute("SELECT DISTINCT table_name, row_key FROM rodcorp_journal")
+            # the marker of a unit without a key is in the journal by the unit's id only
+            cursor.execute(
+                "SELECT table_name, row_key FROM rodcorp_journal "
+                "UNION SELECT %s, unit FROM rodcorp_journal WHERE unit <> %s",
+                [UnitMarker._meta.db_table, journal.PRESENCE],
+            )
             self._rows = {(table, key_of(key)) for table, key in cursor.fetchall()}
         self._parents = set(self._needed()) if self._rows else set()
 
@@ -144,7 +161,7 @@ class _Busy:
                             yield field.related_model._meta.db_table, row[field.attname]
 
 
-def _apply_rows(rule: Rule, pulled: Sequence[Versioned], busy: _Busy) -> None:
+def _apply_rows(rule: Rule, pulled: Sequence[Versioned], busy: _Busy, *, keeps: bool) -> None:
     table = rule.model._meta.db_table
     key = rule.model._meta.pk
     assert key is not None
@@ -159,7 +176,7 @@ def _apply_rows(rule: Rule, pulled: Sequence[Versioned], busy: _Busy) -> None:
         if rule.append_only or rule.after_insert:
             there = read_copy(rule.model, [row[key.attname] for row in rows])
             new = [row for row in rows if row[key.attname] not in there]
-            write_copy(rule.model, new if rule.append_only else rows, but=rule.derived)
+            write_copy(rule.model, new if keeps else rows, but=rule.derived)
             if rule.after_insert and new:
                 rule.after_insert(SQLITE, new)
         else:
@@ -177,7 +194,7 @@ def _apply_deletions(rule: Rule, gone: Sequence[tuple[UUID, int]], busy: _Busy) 
             if (table, key) not in busy and version > known.get(key, -1)
         ]
         needed = [key for key, _ in newer if busy.needs(table, key)]
-        _later(table, needed)
+        put_off(table, needed)
         delete_from_copy(rule.model, [key for key, _ in newer if key not in needed])
         note_versions(table, [pair for pair in newer if pair[0] not in needed])
 
@@ -190,7 +207,7 @@ def _forget_unknown(rule: Rule, pulled: Sequence[Versioned], busy: _Busy) -> Non
     here = rule.model._base_manager.using(SQLITE).values_list("pk", flat=True)
     unknown = [each for each in here if each not in there and (table, each) not in busy]
     needed = [each for each in unknown if busy.needs(table, each)]
-    _later(table, needed)
+    put_off(table, needed)
     delete_from_copy(rule.model, [each for each in unknown if each not in needed])
 
 
@@ -224,12 +241,33 @@ def note_versions(table: str, pairs: Iterable[tuple[UUID, int]]) -> None:
         )
 
 
-def _later(table: str, keys: Iterable[UUID]) -> None:
+def put_off(table: str, keys: Iterable[UUID]) -> None:
+    """These rows are gone from the primary, and something here still needs them."""
     with connections[SQLITE].cursor() as cursor:
         cursor.executemany(
             "INSERT OR IGNORE INTO rodcorp_later (table_name, row_key) VALUES (%s, %s)",
             [(table, stored_key(key)) for key in keys],
         )
+
+
+def _delete_what_was_put_off(pulled: Pull, busy: _Busy) -> None:
+    """Children first, and only what is not there again and nothing here needs any more."""
+    with connections[SQLITE].cursor() as cursor:
+        cursor.execute("SELECT table_name, row_key FROM rodcorp_later")
+        waiting = [(table, key_of(key)) for table, key in cursor.fetchall()]
+    for table, rule in reversed(rules().items()) if waiting else ():
+        key = rule.model._meta.pk
+        assert key is not None
+        again = {row[key.attname] for _, row in pulled.rows.get(table, [])}
+        keys = [each for name, each in waiting if name == table and (table, each) not in busy]
+        gone = [each for each in keys if each not in again]
+        needed = needed_in_copy(rule.model, gone)
+        delete_from_copy(rule.model, [each for each in gone if each not in needed])
+        with connections[SQLITE].cursor() as cursor:
+            cursor.executemany(
+                "DELETE FROM rodcorp_later WHERE table_name = %s AND row_key = %s",
+                [(table, stored_key(each)) for each in keys if each not in needed],
+            )
 
 
 def _chunks(items: Sequence[Any]) -> Iterable[Sequence[Any]]:

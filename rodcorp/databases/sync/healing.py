@@ -10,17 +10,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import connections, transaction
 
-from rodcorp.databases import fence, hosts, journal
+from rodcorp.databases import fence, holder, hosts, journal
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.mode import Mode
+from rodcorp.databases.models import Conflict, UnitMarker
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.sessions import drop
 from rodcorp.databases.sides import mode_file
 from rodcorp.databases.switching import only_one
 from rodcorp.databases.sync.replay import Replay
+from rodcorp.databases.sync.rules import rules
 from rodcorp.databases.sync.source import ChangeSource
+from rodcorp.errors import Unavailable
 
 # The tail is replayed while nobody can write here, so it is short, and given up when it is not.
 TAIL_ESTIMATE_S = 0.1
@@ -64,6 +68,7 @@ class Healer:
         # entries a second, measured
         self._speed = 0.0
         self._left = 0
+        self._pace = 0.0
 
     def heal(self, reason: str) -> Healed | None:
         """Lead this host home. None if there is nothing to do, or if it was given up for now;
@@ -73,6 +78,9 @@ class Healer:
             state = modes.read()
             if state.mode is Mode.PRIMARY:
                 return None
+            if state.stopped:
+                why = f"Nothing is brought home until a person has looked: {state.stopped}"
+                raise Unavailable(why, retry_after_s=60)
             if state.mode is Mode.FALLBACK:
                 if not modes.change(Mode.HEALING, state.epoch, reason):
                     return None
@@ -82,6 +90,9 @@ class Healer:
             except BaseException as error:
                 self._give_up(state.epoch, type(error).__name__)
                 raise
+            finally:
+                self._pace = 0.0
+                modes.set_pace(0.0)
             if healed is None:
                 self._give_up(state.epoch, "the tail stayed too long")
                 return None
@@ -112,6 +123,7 @@ class Healer:
 
     def _lead_home(self, epoch: int) -> Healed | None:
         drop(MSSQL)  # it may be from before the outage
+        _require_columns()
         hosts.register()
         hosts.raise_epoch(epoch)
         replay = Replay(self.source, epoch, self._alive)
@@ -128,23 +140,47 @@ class Healer:
 
     def _shorten(self, replay: Replay) -> None:
         """Replay while writes go on, until what is left can be replayed while they do not."""
-        copy, pace = connections[SQLITE], 0.0
+        copy = connections[SQLITE]
         while (left := journal.count(copy)) and left / max(self._speed, 1.0) > TAIL_ESTIMATE_S:
-            self._left = left
+            self._left, due = left, min(left, BATCH)
             begun = time.perf_counter()
             replay.run(BATCH)
-            self._speed = min(left, BATCH) / max(time.perf_counter() - begun, 1e-6)
-            grew = journal.count(copy) > left - BATCH // 2
-            pace = min(max(2 * pace, FIRST_PACE_S), MAX_PACE_S) if grew else pace / 2
-            mode_file().set_pace(pace if pace > FIRST_PACE_S / 4 else 0.0)
-        mode_file().set_pace(0.0)
+            self._speed = due / max(time.perf_counter() - begun, 1e-6)
+            if journal.count(copy) > left - due // 2:
+                self._slow_down()
+
+    def _slow_down(self) -> None:
+        """Those who write on the copy. The pace stays until the way home has ended: taken back in
+        between, the journal would grow again by what it had become shorter."""
+        self._pace = min(max(2 * self._pace, FIRST_PACE_S), MAX_PACE_S)
+        mode_file().set_pace(self._pace)
 
     def _close(self, replay: Replay, epoch: int) -> None:
         """With the copy's write lock: the rest, then the fence. Nobody can write behind it."""
         deadline = time.perf_counter() + TAIL_DEADLINE_S
-        with transaction.atomic(using=SQLITE):
+        with transaction.atomic(using=SQLITE), holder.recorded(settings.DATA_DIR):
             while journal.count(connections[SQLITE]):
                 replay.run_holding_the_copy(TAIL_BATCH)
                 if time.perf_counter() > deadline:
                     raise _TooLong
             fence.close(connections[SQLITE], epoch + 1)
+
+
+def _require_columns() -> None:
+    """What was written here needs a place on the primary, and that is not migrated while a host has
+    something to bring home."""
+    primary = connections[MSSQL]
+    lacking = []
+    engines = {model._meta.db_table for model in (UnitMarker, Conflict)}
+    for table in sorted(journal.tables(connections[SQLITE]) | engines):
+        with primary.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {primary.ops.quote_name(table)} WHERE 1 = 0")
+            there = {str(about[0]).lower() for about in cursor.description}
+        columns = [str(field.column) for field in rules()[table].model._meta.concrete_fields]
+        lacking += [f"{table}.{column}" for column in columns if column.lower() not in there]
+    if lacking:
+        raise Unavailable(
+            f"SQL Server lacks columns that this version has ({', '.join(lacking)}), so nothing "
+            "is brought home. Start the version it had before, and upgrade once it is home.",
+            retry_after_s=60,
+        )

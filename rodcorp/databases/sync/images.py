@@ -88,6 +88,20 @@ def _first_value(field: Any, row: Row) -> Any:
     return None if row[field.attname] is None else field.get_default()
 
 
+def needed_in_copy(model: type[models.Model], keys: Sequence[UUID]) -> set[UUID]:
+    """Which of these rows others of the copy point at, those among them left aside."""
+    needed: set[UUID] = set()
+    for relation in model._meta.related_objects if keys else ():
+        field: Any = relation.field
+        if not getattr(field, "db_constraint", False):
+            continue
+        pointing = field.model._base_manager.using(SQLITE).filter(**{f"{field.attname}__in": keys})
+        if field.model is model:
+            pointing = pointing.exclude(pk__in=keys)
+        needed.update(pointing.order_by().values_list(field.attname, flat=True))
+    return needed
+
+
 def delete_from_copy(model: type[models.Model], keys: Sequence[UUID]) -> None:
     """Foreign keys are looked at when the transaction ends, so any order will do."""
     connection = connections[SQLITE]

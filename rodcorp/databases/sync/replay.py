@@ -15,10 +15,9 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from django.db import connections, transaction
-from django.utils import timezone
 
 from rodcorp.actors import Actor
-from rodcorp.databases import journal
+from rodcorp.databases import clock, journal
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.failures import Kind, Phase, classify
 from rodcorp.databases.fence import Fenced
@@ -28,11 +27,15 @@ from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.sides import Side, mode_file
 from rodcorp.databases.sync import conflicts
 from rodcorp.databases.sync.conflicts import Finding
-from rodcorp.databases.sync.feed import note_versions
+from rodcorp.databases.sync.feed import note_versions, put_off
 from rodcorp.databases.sync.images import (
     delete_from_copy,
+    fields_of,
     from_copy,
     key_of,
+    needed_in_copy,
+    read_copy,
+    stored_key,
     write_copy,
 )
 from rodcorp.databases.sync.merge import differing, is_unchanged, latest, merge
@@ -104,7 +107,9 @@ class Replay:
         self, source: ChangeSource, epoch: int, alive: Callable[[], None] = lambda: None
     ) -> None:
         self.source, self.epoch, self._alive = source, epoch, alive
-        self._losses: list[tuple[Rule, Row, Row]] = []
+        # what is to be called once all rows of the unit are there, with two images of one row
+        self._after: list[tuple[Callable[[str, Row, Row], None], Row, Row]] = []
+        self._inserted: dict[str, list[Row]] = {}
         self.units = self.conflicts = self.quarantined = 0
         self._is_careful = False
 
@@ -215,7 +220,7 @@ class Replay:
             self._quarantine(work, marker, reason)
             return
         findings: list[Finding] = []
-        self._losses = []
+        self._after, self._inserted = [], {}
         order = list(rules())
         present = [change for change in work.changes if change.ours is not None]
         gone = [change for change in work.changes if change.ours is None]
@@ -224,21 +229,28 @@ class Replay:
             findings += self._bring_rows(list(group))
         for change in sorted(gone, key=lambda change: -order.index(change.table)):
             findings += self._bring_deletion(change)
-        if self._losses:
+        if self._after:
             self._compensate(marker)
+        findings += self._flaws()
         if findings:
             conflicts.record(marker, findings, Conflict.Kind.CONFLICT)
             self.conflicts += len(findings)
 
+    def _flaws(self) -> Iterator[Finding]:
+        """What is only wrong where both sides' rows are together."""
+        for table, rows in self._inserted.items():
+            find = rules()[table].flaws
+            for model, key, note in find(MSSQL, rows) if find else ():
+                yield Finding(str(model._meta.db_table), key, note)
+
     def _compensate(self, marker: UnitMarker) -> None:
-        """What follows from a row that lost, as rows of a unit of the primary."""
+        """What follows from rows that lost or won, as rows of a unit of the primary."""
         side = Side(MSSQL, self.epoch)
         unit_id = uuid5(marker.pk, "replay")
-        unit = Unit(unit_id, "databases.replay", Actor.system("replay"), side, timezone.now())
+        unit = Unit(unit_id, "databases.replay", Actor.system("replay"), side, clock.now())
         with inside_open_transaction(unit):
-            for rule, ours, theirs in self._losses:
-                assert rule.after_loss is not None
-                rule.after_loss(MSSQL, ours, theirs)
+            for follow, one, other in self._after:
+                follow(MSSQL, one, other)
 
     def _bring_rows(self, changes: Sequence[RowChange]) -> Iterator[Finding]:
         """Of one table; those that are new all at once."""
@@ -269,10 +281,12 @@ class Replay:
         values = {name: value for name, value in verdict.values.items() if theirs[name] != value}
         if values and self.source.guarded(rule, change.key, version).update(**values) != 1:
             raise Raced
+        if values and rule.after_win:
+            self._after.append((rule.after_win, theirs, {**theirs, **values}))
         if not verdict.lost:
             return []
         if rule.after_loss:
-            self._losses.append((rule, ours, {**theirs, **values}))
+            self._after.append((rule.after_loss, ours, {**theirs, **values}))
         return [self._finding(change, verdict.note, verdict.lost, theirs)]
 
     def _bring_deletion(self, change: RowChange) -> Iterable[Finding]:
@@ -309,6 +323,7 @@ class Replay:
         rule.model._base_manager.using(MSSQL).bulk_create(made, batch_size=PAGE)
         if rule.after_insert:
             rule.after_insert(MSSQL, rows)
+        self._inserted.setdefault(str(rule.model._meta.db_table), []).extend(rows)
 
     def _finding(
         self,
@@ -348,13 +363,25 @@ class Replay:
         return self._read(touched)
 
     def _read(self, rows: Iterable[tuple[str, str]]) -> Found:
-        by_table: dict[str, list[str]] = {}
-        for table, key in rows:
-            by_table.setdefault(table, []).append(key)
-        return {
-            table: (keys, self.source.read(rules()[table], [key_of(key) for key in keys]))
-            for table, keys in by_table.items()
-        }
+        """These rows as they are there, and the parents of theirs that the copy does not have."""
+        found: Found = {}
+        asked: set[tuple[str, str]] = set()
+        wanted = set(rows)
+        while wanted:
+            asked |= wanted
+            new: dict[str, dict[UUID, Versioned]] = {}
+            for table in {table for table, _ in wanted}:
+                keys = [key for name, key in wanted if name == table]
+                new[table] = self.source.read(rules()[table], [key_of(key) for key in keys])
+                known, there = found.setdefault(table, ([], {}))
+                known += keys
+                there.update(new[table])
+            wanted = {
+                (table, stored_key(key))
+                for table, key in _missing_parents(new)
+                if (table, stored_key(key)) not in asked
+            }
+        return found
 
     def _settle(self, done: Sequence[Work], found: Found) -> None:
         """Make the copy's rows what the primary's became, and forget the entries."""
@@ -366,24 +393,27 @@ class Replay:
                 self._settle_what_waited()
 
     def _refresh_all(self, found: Found) -> None:
+        gone: dict[str, list[UUID]] = {}
+        changed = []
         for table, rule in rules().items():
             if table in found:
                 keys, rows = found[table]
-                self._refresh(rule, [key for key in keys if not _is_busy(table, key)], rows)
-
-    def _refresh(self, rule: Rule, keys: Sequence[str], there: dict[UUID, Versioned]) -> None:
-        wanted = [key_of(key) for key in keys]
-        found = {key: there[key] for key in wanted if key in there}
-        before = rule.model._base_manager.using(SQLITE).filter(pk__in=wanted).count()
-        write_copy(rule.model, [row for _, row in found.values()], but=rule.derived)
-        gone = [key for key in wanted if key not in found]
-        delete_from_copy(rule.model, gone)
-        note_versions(
-            str(rule.model._meta.db_table), [(key, version) for key, (version, _) in found.items()]
-        )
-        if rule.rebuild and before != len(found):
-            # a row that counted here does not count there
-            rule.rebuild(SQLITE)
+                wanted = [key_of(key) for key in keys if not _is_busy(table, key)]
+                there = {key: rows[key] for key in wanted if key in rows}
+                gone[table] = [key for key in wanted if key not in there]
+                if rule.rebuild and _are_others(rule, wanted, there):
+                    changed.append(rule.rebuild)
+                write_copy(rule.model, [row for _, row in there.values()], but=rule.derived)
+                note_versions(table, [(key, version) for key, (version, _) in there.items()])
+        for table in reversed(rules()):
+            if gone.get(table):
+                # others may still point at it here until the feed brings what became of them
+                model = rules()[table].model
+                needed = needed_in_copy(model, gone[table])
+                put_off(table, needed)
+                delete_from_copy(model, [key for key in gone[table] if key not in needed])
+        for rebuild in changed:
+            rebuild(SQLITE)
 
     def _settle_what_waited(self) -> None:
         with connections[SQLITE].cursor() as cursor:
@@ -471,6 +501,27 @@ def _touched(marker: UnitMarker) -> set[tuple[str, UUID]]:
 
 def _may_pass(error: Exception, kind: Kind) -> bool:
     return isinstance(error, Raced) or kind is Kind.TRANSIENT
+
+
+def _missing_parents(rows: dict[str, dict[UUID, Versioned]]) -> Iterator[tuple[str, UUID]]:
+    """What rows of the primary point at and the copy does not have."""
+    for table, found in rows.items():
+        for each in fields_of(rules()[table].model):
+            if not getattr(each, "db_constraint", False):
+                continue
+            keys = {row[each.attname] for _, row in found.values()} - {None}
+            parents = each.related_model._base_manager.using(SQLITE)
+            here = set(parents.filter(pk__in=keys).values_list("pk", flat=True))
+            for key in keys - here:
+                yield str(each.related_model._meta.db_table), key
+
+
+def _are_others(rule: Rule, keys: Sequence[UUID], there: dict[UUID, Versioned]) -> bool:
+    """Whether a row that counted here does not count there, or counts for something else."""
+    here = read_copy(rule.model, keys)
+    return here.keys() != there.keys() or any(
+        differing(rule, row, there[key][1]) for key, row in here.items()
+    )
 
 
 def _is_busy(table: str, key: str) -> bool:

@@ -4,10 +4,11 @@ Each department declares its rules in its `sync` module; a replicated model with
 error at start. Names of columns are Django's (`attname`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.utils.module_loading import autodiscover_modules
@@ -32,6 +33,9 @@ class Verdict:
 # (base, ours, theirs) -> verdict, for an update of a row that is there on both sides
 Merge = Callable[[Row, Row, Row], Verdict]
 
+# A row, and what is wrong with it.
+Flaw = tuple[type[models.Model], UUID, str]
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -45,6 +49,10 @@ class Rule:
     `merge`: instead of the column by column merge.
     `after_loss`: called in the primary's transaction with the copy's row and the primary's, when
     something of the copy's was lost.
+    `after_win`: the same, with the primary's row as it was and as it became, when something of the
+    copy's was taken.
+    `flaws`: what a person must be told of rows that were inserted on the given alias, once their
+    whole unit is applied: a row of some model, and why.
     `retire`: instead of deleting a row others point at: the columns that say it is out of use.
     """
 
@@ -58,11 +66,14 @@ class Rule:
     rebuild: Callable[[str], None] | None = None
     merge: Merge | None = None
     after_loss: Callable[[str, Row, Row], None] | None = None
+    after_win: Callable[[str, Row, Row], None] | None = None
+    flaws: Callable[[str, Sequence[Row]], Iterable[Flaw]] | None = None
     retire: Mapping[str, Any] | None = None
 
 
 _RULES: dict[type[models.Model], Rule] = {
-    UnitMarker: Rule(UnitMarker, append_only=True),
+    # replay may replace an answer nobody got, so not append-only
+    UnitMarker: Rule(UnitMarker),
     Conflict: Rule(Conflict),
 }
 

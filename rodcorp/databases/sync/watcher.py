@@ -138,8 +138,12 @@ class Watcher:
     def step(self) -> float:
         """Do what is due; how many seconds until the next look, unless somebody nudges."""
         try:
-            mode = mode_file().read().mode
-            pause = self._keep_warm() if mode is Mode.PRIMARY else self._try_home()
+            state = mode_file().read()
+            if state.stopped:
+                self._feed = None
+                self._say("stopped", trouble=state.stopped)
+                return LOOK_EVERY_S
+            pause = self._keep_warm() if state.mode is Mode.PRIMARY else self._try_home()
             self.report.trouble = ""
         except (RodCorpError, FeedLost, Restored) as error:
             self._feed = None
@@ -183,6 +187,7 @@ class Watcher:
         """Counts and highest versions; a difference brings everything anew."""
         assert self._feed is not None
         self._compared = self._clock()
+        failover.look()  # the clocks may have moved apart
         if differing := self._feed.differing():
             logger.error("The copy differs in %s; it is filled anew.", ", ".join(differing))
             self._feed.reseed()
@@ -208,6 +213,8 @@ class Watcher:
         if healed is None:
             return LOOK_EVERY_S
         self._backoff = FIRST_BACKOFF_S
+        # with the first pull after it
+        self._compared = float("-inf")
         self.report.heals += 1
         self.report.conflicts += healed.conflicts
         self.report.quarantined += healed.quarantined

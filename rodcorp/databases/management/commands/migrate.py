@@ -4,9 +4,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 from django.db import Error, connections
-from django.utils import timezone
 
-from rodcorp.databases import journal
+from rodcorp.databases import clock, journal
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.hosts import those_that_hinder
 from rodcorp.databases.models import Host
@@ -77,6 +76,6 @@ def _hindering() -> str:
         str.lower, connections[MSSQL].introspection.table_names()
     ) or not is_behind(MSSQL):
         return ""
-    lately = timezone.now() - timedelta(seconds=HOST_REPORTS_S)
+    lately = clock.now() - timedelta(seconds=HOST_REPORTS_S)
     others = [host for host in those_that_hinder(lately) if host.pk != mode_file().host_id()]
     return ", ".join(f"{host.name} ({host.pk})" for host in others)

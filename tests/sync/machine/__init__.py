@@ -1,0 +1,1 @@
+"""What the state machine over two hosts is made of."""
