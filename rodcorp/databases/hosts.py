@@ -50,8 +50,9 @@ def register() -> None:
     copy = connections[SQLITE]
     if not journal.count(copy):
         journal.count_on_from(copy, host.replayed_sequence)
-    elif journal.last_sequence(copy) < host.replayed_sequence:
-        raise stop("This host's copy is older than what SQL Server has had from it")
+    is_older = journal.last_sequence(copy) < host.replayed_sequence
+    if is_older or host.epoch > modes.read().epoch:
+        raise stop("This host's files are older than what SQL Server has had from it")
     modes.note_primary_seen()
     eligibility.note_primary_seen(connections[SQLITE])
 

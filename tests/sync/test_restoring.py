@@ -98,6 +98,17 @@ def test_a_copy_that_is_ahead_stops_a_host_that_has_just_become_another(company,
     assert "ahead" in company.modes.read().stopped
 
 
+def test_a_mode_file_that_is_older_than_what_the_primary_saw_stops_the_host(company, watcher):
+    """All its units would be taken for those of a process that slept."""
+    Host.objects.using("mssql").update(epoch=99)
+    watcher._feed = None
+    watcher.step()
+    assert "older" in company.modes.read().stopped
+    beacon.accept_restored()
+    watcher.step()
+    assert company.modes.read().stopped == ""
+
+
 def test_a_word_that_may_not_have_arrived_is_no_restore(company, watcher):
     company.modes.note_beacon("on its way", company.modes.beacons()[0])
     watcher.step()

@@ -400,6 +400,7 @@ class TwoHosts(RuleBasedStateMachine):
                 sides.mode_file().read().stopped
                 or "has not said" in text
                 or ("may not stand in" in text and self._is_incomplete(host))
+                or ("changed" in text and self._is_older(host))
             ), error
 
     def _somebody_is_in_the_way(self, host):
@@ -408,6 +409,13 @@ class TwoHosts(RuleBasedStateMachine):
     def _is_incomplete(self, host):
         seen = sides.mode_file().has_seen_primary()
         return eligibility.reason_against(connections["sqlite"], has_seen_primary=seen)
+
+    def _is_older(self, host):
+        """Whether its mode file was put back and nobody has noticed yet."""
+        state = sides.mode_file().read()
+        own = KnownHost.objects.using("mssql").filter(pk=sides.mode_file().host_id())
+        with host.link.open_for_a_look():
+            return own.filter(epoch__gt=state.epoch).exists()
 
     @contextlib.contextmanager
     def _what_may_be_refused(self, *kinds):
