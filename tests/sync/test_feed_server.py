@@ -19,7 +19,7 @@ pytestmark = [mark for mark in needs_server if mark.name != "django_db"]
 
 INSERT_AGENT = (
     "INSERT INTO GlobalAgentRegistry (AgentName, ProjectID, MachineHostname, MachineIP) "
-    "VALUES (?, 'p', 'host', '10.0.0.1')"
+    "VALUES (?, 'p', 'host', '127.0.0.1')"
 )
 
 
