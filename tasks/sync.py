@@ -77,11 +77,6 @@ def take_back_lost_reward(alias: str, ours: Row, theirs: Row) -> None:
         )
 
 
-def take_back_overtaken_reward(alias: str, before: Row, now: Row) -> None:
-    """Who moved on from a completion on the copy may not have seen there what it paid."""
-    take_back_lost_reward(alias, before, now)
-
-
 declare(
     Rule(TaskSkill),
     Rule(TaskLabel),
@@ -92,7 +87,8 @@ declare(
         Task,
         merge=merge_task,
         after_loss=take_back_lost_reward,
-        after_win=take_back_overtaken_reward,
+        # who moved on from a completion on the copy may not have seen there what it paid
+        after_win=take_back_lost_reward,
     ),
 )
 

@@ -22,8 +22,8 @@ LOCAL_FILE = "host_local.db"
 BUSY_TIMEOUT_S = 30
 
 # FULL: with WAL and NORMAL a power loss can take acknowledged commits with it.
-# wal_autocheckpoint: at SQLite's 1,000 pages every fiftieth unit writes all it shares with the ones
-# before into the file again; at 4,000 (16 MB) a third of that is left.
+# wal_autocheckpoint: pages that units share are written into the file once a checkpoint, so fewer
+# checkpoints write less; SQLite's own 1,000 pages are few for units of a dozen and more.
 # recursive_triggers: without it INSERT OR REPLACE deletes rows no trigger sees.
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA foreign_keys=ON; "

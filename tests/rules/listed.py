@@ -1149,8 +1149,7 @@ THE_FEED: tuple[Rule, ...] = (
         ),
         without(
             FEED,
-            "            # a row that was lost here would be taken for one that is here already\n"
-            '            cursor.execute("DELETE FROM rodcorp_versions")\n',
+            '        cursor.execute("DELETE FROM rodcorp_versions")\n',
             "",
             f"{T_FEED}::test_filled_anew_the_copy_has_what_was_lost_here",
         ),
@@ -1631,8 +1630,7 @@ MERGING: tuple[Rule, ...] = (
                 Edit(
                     "agents/services/registry.py",
                     "from rodcorp.databases.ids import ",
-                    "from rodcorp.databases.ids import new_id  # noqa\n"
-                    "from rodcorp.databases.ids import ",
+                    "from rodcorp.databases.ids import new_id\nfrom rodcorp.databases.ids import ",
                 ),
             ),
         ),

@@ -24,6 +24,7 @@ from rodcorp.databases.hosts import beginning_of_window, stop
 from rodcorp.databases.models import Host
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.sides import mode_file
+from rodcorp.databases.sync.feed import begin_anew
 from rodcorp.databases.sync.source import ChangeSource
 
 logger = logging.getLogger(__name__)
@@ -60,10 +61,10 @@ def _come_back() -> None:
 
 
 def fill_anew(copy: BaseDatabaseWrapper) -> None:
-    """The next pull brings everything, and removes what the primary does not have."""
+    """Until a pull brought everything, this copy may not stand in."""
     with copy.cursor() as cursor:
-        cursor.execute("UPDATE rodcorp_copy SET cursor = 0, complete_at = NULL")
-        cursor.execute("DELETE FROM rodcorp_versions")
+        cursor.execute("UPDATE rodcorp_copy SET complete_at = NULL")
+    begin_anew()
 
 
 def write() -> None:

@@ -47,8 +47,7 @@ class Feed:
             cursor.execute("UPDATE rodcorp_copy SET lease = %s", [self._lease])
             if eligibility.is_of_another_schema(connections[SQLITE]):
                 # the rows as they are there were never read for this one: all of them come again
-                cursor.execute("UPDATE rodcorp_copy SET cursor = 0")
-                cursor.execute("DELETE FROM rodcorp_versions")
+                begin_anew()
 
     def pull(self) -> Pull:
         """Bring what changed; everything, the first time. Raises `FeedLost`."""
@@ -59,11 +58,9 @@ class Feed:
 
     def reseed(self) -> Pull:
         """Bring everything, and remove what the primary does not have."""
-        with transaction.atomic(using=SQLITE), connections[SQLITE].cursor() as cursor:
+        with transaction.atomic(using=SQLITE):
             self.cursor()
-            cursor.execute("UPDATE rodcorp_copy SET cursor = 0")
-            # a row that was lost here would be taken for one that is here already
-            cursor.execute("DELETE FROM rodcorp_versions")
+            begin_anew()
         return self.pull()
 
     def differing(self) -> list[str]:
@@ -123,6 +120,13 @@ class Feed:
                 cursor.execute("UPDATE rodcorp_copy SET cursor = %s", [pulled.cursor])
         if pulled:
             data_changed()
+
+
+def begin_anew() -> None:
+    """The next pull brings everything, also what was lost here and is noted as if it were here."""
+    with connections[SQLITE].cursor() as cursor:
+        cursor.execute("UPDATE rodcorp_copy SET cursor = 0")
+        cursor.execute("DELETE FROM rodcorp_versions")
 
 
 class _Busy:
