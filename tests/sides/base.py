@@ -6,7 +6,7 @@ from django.db import utils
 from django.db.backends.sqlite3 import base
 
 from tests.sides.link import breaks, error
-from tests.sides.process import step
+from tests.sides.stepping.process import step
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

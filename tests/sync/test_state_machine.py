@@ -44,8 +44,8 @@ from rodcorp.databases.sync import watcher as watching
 from rodcorp.databases.units import run_in_unit
 from rodcorp.errors import Busy, KeyReused, RodCorpError, Unavailable
 from tests.sides.files import PRIMARY_FILE
-from tests.sides.process import step, still_lives
 from tests.sides.source import FileVersions
+from tests.sides.stepping.process import step, still_lives
 from tests.sync.machine import books
 from tests.sync.machine.deeds import ACTOR, DEEDS, Deed
 from tests.sync.machine.host import COPY_FILE, Host, backup

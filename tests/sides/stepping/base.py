@@ -1,5 +1,5 @@
 from rodcorp.databases.embedded import base
-from tests.sides.process import step
+from tests.sides.stepping.process import step
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -19,8 +19,8 @@ from rodcorp.databases.sync.rules import rules
 from rodcorp.databases.sync.watcher import Watcher
 from tests.sides.company import aliases, lay_out
 from tests.sides.files import PRIMARY_FILE
-from tests.sides.process import Process
 from tests.sides.source import FileVersions
+from tests.sides.stepping.process import Process
 
 COPY_FILE = "agent_system.db"
 _true_time, _true_now = time.time, timezone.now
