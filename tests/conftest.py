@@ -208,3 +208,20 @@ def _fresh_cache() -> None:
     from django.core.cache import cache
 
     cache.clear()
+
+
+@pytest.fixture
+def watcher(company):
+    """It has filled the copy."""
+    from django.db import connections
+
+    from rodcorp.databases.sync.watcher import Watcher
+    from tests.sides.source import FileVersions
+
+    source = FileVersions()
+    source.install()
+    with connections["sqlite"].cursor() as cursor:
+        cursor.execute("UPDATE rodcorp_copy SET complete_at = NULL, cursor = 0")
+    watcher = Watcher(source)
+    watcher.step()
+    return watcher

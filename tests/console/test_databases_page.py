@@ -20,24 +20,11 @@ from rodcorp.databases import switching
 from rodcorp.databases.mode import Mode
 from rodcorp.databases.models import Conflict, Host
 from rodcorp.databases.sync.healing import Healer
-from rodcorp.databases.sync.watcher import STATUS_FILE, Watcher
+from rodcorp.databases.sync.watcher import STATUS_FILE
 from rodcorp.databases.units import run_in_unit
 from rodcorp.kit import rows
-from tests.sides.source import FileVersions
 
 ROLES = ("viewer", "supervisor", "payroll", "operator", "admin")
-
-
-@pytest.fixture
-def watcher(company):
-    """It has filled the copy."""
-    source = FileVersions()
-    source.install()
-    with connections["sqlite"].cursor() as cursor:
-        cursor.execute("UPDATE rodcorp_copy SET complete_at = NULL, cursor = 0")
-    watcher = Watcher(source)
-    watcher.step()
-    return watcher
 
 
 @pytest.fixture

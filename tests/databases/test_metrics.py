@@ -15,20 +15,6 @@ from rodcorp.databases import metrics, pool, protection, switching
 from rodcorp.databases.journal import as_feed
 from rodcorp.databases.models import Conflict
 from rodcorp.databases.sync import watcher as watching
-from rodcorp.databases.sync.watcher import Watcher
-from tests.sides.source import FileVersions
-
-
-@pytest.fixture
-def watcher(company):
-    """It has filled the copy."""
-    source = FileVersions()
-    source.install()
-    with connections["sqlite"].cursor() as cursor:
-        cursor.execute("UPDATE rodcorp_copy SET complete_at = NULL, cursor = 0")
-    watcher = Watcher(source)
-    watcher.step()
-    return watcher
 
 
 def lines():
