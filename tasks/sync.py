@@ -1,9 +1,10 @@
 """How tasks written on both sides become one.
 
 Who works on it (assignee, lease, attempt) is taken or left as a whole, and so is how far it is. A
-live claim on the primary stands, and what its loser did afterwards is lost with it. Of two states
-the one of the later round stands, then a final one over an open one; two that are final are a
-conflict, and the primary's stands. A reward follows the state that stands.
+live claim on the primary stands, and what its loser did afterwards is lost with it; had it
+completed the task, who holds the claim works on in the next round. Of two states the one of the
+later round stands, then a final one over an open one; two that are final are a conflict, and the
+primary's stands. A reward follows the state that stands.
 """
 
 from payroll.services.ledger import take_back_task_reward
@@ -41,21 +42,21 @@ _REST = Rule(Task, derived=CLAIM | STATE | {"version"})
 def merge_task(base: Row, ours: Row, theirs: Row) -> Verdict:
     rest = merge_columns(_REST, base, ours, theirs)
     values, lost, notes = dict(rest.values), set(rest.lost), [rest.note]
-    keeps_claim = True
-    if _changed(CLAIM, base, ours):
-        if _changed(CLAIM, base, theirs) and (_is_live(theirs) or _differs(CLAIM, ours, theirs)):
-            keeps_claim = not _differs(CLAIM, ours, theirs)
-            if not keeps_claim:
-                lost |= _differing(CLAIM, ours, theirs)
-                notes.append("somebody has claimed it on the primary")
-        else:
-            values |= _of(CLAIM, ours)
-    if _changed(STATE, base, ours):
-        if not keeps_claim:
-            lost |= _differing(STATE, ours, theirs)
-        elif not _changed(STATE, base, theirs) or _rank(ours) > _rank(theirs):
+    claimed_here = _changed(CLAIM, base, ours)
+    claimed_there = _changed(CLAIM, base, theirs) and _differs(CLAIM, ours, theirs)
+    moved_here = _changed(STATE, base, ours)
+    if claimed_there and (claimed_here or (moved_here and _is_live(theirs))):
+        lost |= _differing(CLAIM, ours, theirs) if claimed_here else set()
+        lost |= _differing(STATE, ours, theirs) if moved_here else set()
+        notes.append("somebody has claimed it on the primary")
+        if ours["status"] == TaskStatus.COMPLETED and theirs["status"] not in FINAL:
+            # this round was paid for, and that is taken back: it is over
+            values["round_number"] = max(theirs["round_number"], ours["round_number"] + 1)
+    else:
+        values |= _of(CLAIM, ours) if claimed_here else {}
+        if moved_here and (not _changed(STATE, base, theirs) or _rank(ours) > _rank(theirs)):
             values |= _of(STATE, ours)
-        elif ours["status"] != theirs["status"]:
+        elif moved_here and ours["status"] != theirs["status"]:
             lost |= _differing(STATE, ours, theirs)
             notes.append("the state on the primary stands")
     if any(theirs[name] != value for name, value in values.items()):

@@ -1555,8 +1555,8 @@ MERGING: tuple[Rule, ...] = (
         "Assignee, token, lease and attempt are taken or left together.",
         without(
             TASKS,
-            "            values |= _of(CLAIM, ours)",
-            "            values |= {n: ours[n] for n in CLAIM if ours[n] != base[n] and n > 'b'}",
+            "values |= _of(CLAIM, ours) if claimed_here else {}",
+            "values |= {n: ours[n] for n in CLAIM if ours[n] != base[n] and n > 'b'}",
             f"{T_DEPARTMENTS}::test_a_group_is_never_torn_apart",
         ),
     ),
@@ -1565,15 +1565,31 @@ MERGING: tuple[Rule, ...] = (
         "And what its loser did afterwards is lost with it, and told.",
         without(
             TASKS,
-            "            keeps_claim = not _differs(CLAIM, ours, theirs)",
-            "            keeps_claim = True",
+            "    if claimed_there and (claimed_here or (moved_here and _is_live(theirs))):",
+            "    if False:",
             f"{T_DEPARTMENTS}::test_what_the_loser_of_a_claim_did_is_lost_with_it",
         ),
         without(
             TASKS,
-            "                lost |= _differing(CLAIM, ours, theirs)\n                notes",
-            "                notes",
+            "(claimed_here or (moved_here and _is_live(theirs)))",
+            "claimed_here",
+            f"{T_DEPARTMENTS}::test_a_live_claim_on_the_primary_stands_over_a_completion",
+        ),
+        without(
+            TASKS,
+            "        lost |= _differing(CLAIM, ours, theirs) if claimed_here else set()\n",
+            "",
             f"{T_DEPARTMENTS}::test_what_is_not_taken_is_told",
+        ),
+    ),
+    rule(
+        "a-round-that-was-taken-back-is-over",
+        "Who holds the claim on the primary completes the next one, and is paid for it.",
+        without(
+            TASKS,
+            'max(theirs["round_number"], ours["round_number"] + 1)',
+            'theirs["round_number"]',
+            f"{T_DEPARTMENTS}::test_who_holds_the_claim_is_paid_although_the_loser_had_been_paid",
         ),
     ),
     rule(
@@ -1581,8 +1597,8 @@ MERGING: tuple[Rule, ...] = (
         "Whichever side changed it since the base.",
         without(
             TASKS,
-            "elif not _changed(STATE, base, theirs) or _rank(ours) > _rank(theirs):",
-            "elif _rank(ours) > _rank(theirs):",
+            "(not _changed(STATE, base, theirs) or _rank(ours) > _rank(theirs)):",
+            "(_rank(ours) > _rank(theirs)):",
             f"{T_DEPARTMENTS}::test_what_nobody_changed_there_becomes_ours",
         ),
     ),
@@ -1591,8 +1607,8 @@ MERGING: tuple[Rule, ...] = (
         "Of two states the later round stands, then a final one.",
         without(
             TASKS,
-            "or _rank(ours) > _rank(theirs):",
-            "or False:",
+            "or _rank(ours) > _rank(theirs)):",
+            "or False):",
             f"{T_DEPARTMENTS}::test_a_final_state_stands_over_an_open_one",
         ),
     ),
