@@ -1,6 +1,9 @@
 """The file that stands for the primary as a change source: triggers number each change."""
 
-from django.db import connections, models, transaction
+import contextlib
+import sqlite3
+
+from django.db import connections, models
 from django.db.models.expressions import RawSQL
 
 from rodcorp.databases.primary import MSSQL
@@ -44,12 +47,12 @@ class FileVersions:
     def pull(self, cursor, rules):
         by_table = {rule.model._meta.db_table: rule for rule in rules}
         low = self.low_water()
-        with transaction.atomic(using=MSSQL):
+        with self._snapshot():
             changed = self._all(
                 "SELECT DISTINCT table_name FROM rv WHERE version > %s AND NOT is_deleted", [cursor]
             )
             rows = {
-                name: list(_split(rule, _versioned(rule).filter(_version__gt=cursor)))
+                name: list(_split(rule, _changed_since(rule, cursor)))
                 for [name] in changed
                 if (rule := by_table.get(name))
             }
@@ -93,6 +96,19 @@ class FileVersions:
             found[table] = Size(count, version or 0)
         return found
 
+    @contextlib.contextmanager
+    def _snapshot(self):
+        """Django would begin it as one that writes, and keep all others from writing."""
+        connection = connections[MSSQL]
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+        try:
+            yield
+        finally:
+            # a broken link has closed it already
+            with contextlib.suppress(sqlite3.ProgrammingError):
+                connection.connection.rollback()
+
     def _all(self, sql, parameters=()):
         with connections[MSSQL].cursor() as cursor:
             cursor.execute(sql, list(parameters))
@@ -118,6 +134,17 @@ def _versioned(rule):
         output_field=models.BigIntegerField(),
     )
     return rule.model._base_manager.using(MSSQL).order_by().annotate(_version=version)
+
+
+def _changed_since(rule, cursor):
+    table, key = rule.model._meta.db_table, rule.model._meta.pk.column
+    return _versioned(rule).extra(
+        where=[
+            f'"{table}"."{key}" IN '
+            "(SELECT row_key FROM rv WHERE version > %s AND table_name = %s AND NOT is_deleted)"
+        ],
+        params=[cursor, table],
+    )
 
 
 def _split(rule, found):
