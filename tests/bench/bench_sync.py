@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
-
 from tests.bench.company import company_on_files
 from tests.bench.harness import (
     COUNT,
@@ -173,7 +171,8 @@ def _lag(place: Place, on: str) -> list[Line]:
     with _watcher(place):
         writers = [_process(place, *work) for _ in range(LAG_WRITERS)]
         for writer in writers:
-            assert writer.stdout is not None and writer.stdout.readline() == "ready\n"
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n"
         for writer in writers:
             assert writer.stdin is not None
             writer.stdin.write("go\n")

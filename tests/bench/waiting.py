@@ -1,6 +1,6 @@
-"""`python -m tests.bench.waiting AGENT RATE SECONDS`: awards that agent so many coins a second, one a
-unit, and prints in JSON how many seconds each commit took to reach the copy, and how many all took
-together. It prints `ready` and begins with the first line of its input."""
+"""`python -m tests.bench.waiting AGENT RATE SECONDS`: awards that agent so many coins a second, one
+a unit, and prints in JSON how many seconds each commit took to reach the copy, and how many all
+took together. It prints `ready` and begins with the first line of its input."""
 
 import json
 import os
