@@ -3,16 +3,23 @@ follows from them is never copied."""
 
 from collections.abc import Iterator, Sequence
 
-from payroll.derived import apply_evaluations, apply_ledger, rebuild_ledger, rebuild_ratings
+from payroll.derived.ledger import apply_ledger, rebuild_ledger
+from payroll.derived.ratings import apply_evaluations, rebuild_ratings
 from payroll.models import (
     AccountKind,
+    BonusRule,
     Evaluation,
     LedgerAccount,
+    LedgerSeal,
+    Observation,
     PayCycle,
     PayCycleState,
+    PayCycleStep,
     PayrollMaster,
+    PayScale,
     Payslip,
     PayslipLine,
+    PerformanceBand,
     RodCoinsTransaction,
 )
 from rodcorp.databases.sync.rules import Flaw, Row, Rule, declare
@@ -50,8 +57,14 @@ declare(
         after_insert=apply_evaluations,
         rebuild=rebuild_ratings,
     ),
+    Rule(Observation, append_only=True, after_insert=apply_evaluations),
     Rule(PayrollMaster),
+    Rule(PayScale),
+    Rule(PerformanceBand),
+    Rule(BonusRule),
     Rule(PayCycle),
+    Rule(PayCycleStep, append_only=True),
+    Rule(LedgerSeal, append_only=True),
     Rule(Payslip),
     Rule(PayslipLine),
 )

@@ -37,6 +37,7 @@ class Permission(StrEnum):
     MANAGE_TASKS = "manage_tasks"
     EVALUATE = "evaluate"
     MOVE_COINS = "move_coins"
+    RUN_PAYROLL = "run_payroll"
     IMPORT_DATA = "import_data"
     MANAGE_USERS = "manage_users"
     RUN_SYSTEM = "run_system"
@@ -59,7 +60,14 @@ ALL_PERMISSIONS = frozenset(Permission)
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.VIEW}),
     Role.SUPERVISOR: _SUPERVISE,
-    Role.PAYROLL: frozenset({Permission.VIEW, Permission.POST_MESSAGES, Permission.MOVE_COINS}),
+    Role.PAYROLL: frozenset(
+        {
+            Permission.VIEW,
+            Permission.POST_MESSAGES,
+            Permission.MOVE_COINS,
+            Permission.RUN_PAYROLL,
+        }
+    ),
     Role.OPERATOR: frozenset({Permission.VIEW, Permission.IMPORT_DATA, Permission.RUN_SYSTEM}),
     Role.ADMIN: ALL_PERMISSIONS,
 }

@@ -45,7 +45,7 @@ class PayslipAdmin(ReadOnlyAdmin):
     """Only shown: a payslip says what was posted."""
 
     fieldsets = (
-        (None, {"fields": ("cycle", "agent", "net", "transaction")}),
+        (None, {"fields": ("cycle", "agent", "net", "due", "recovered")}),
         ("Record", {"fields": ("id", "actor_name", "actor_kind")}),
     )
     inlines = (PayslipLines,)

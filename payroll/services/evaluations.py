@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import Count, Sum
 
 from agents.models import Agent
-from payroll.derived import mean_score
+from payroll.derived.ratings import mean_score
 from payroll.errors import EvaluatorNotFound
 from payroll.models import Evaluation
 from rodcorp.actors import Actor, Permission

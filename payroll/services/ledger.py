@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from agents.models import Agent
-from payroll.derived import earned
+from payroll.derived.ledger import earned
 from payroll.errors import AlreadyReversed, InsufficientFunds, TransactionNotFound
 from payroll.models import (
     AccountKind,
@@ -162,7 +162,8 @@ def find_transaction(transaction_id: object) -> RodCoinsTransaction:
 
 @dataclass
 class Posting:
-    """One row to be posted. Without a source kind the row is its own cause."""
+    """One row to be posted. Without a source kind the row is its own cause, and without a cycle it
+    is booked in the current one."""
 
     agent: Agent | None
     source: LedgerAccount
@@ -174,6 +175,7 @@ class Posting:
     source_key: str = ""
     reverses: RodCoinsTransaction | None = None
     occurred_at: datetime | None = None
+    cycle: int | None = None
 
 
 def wallet(agent: Agent) -> LedgerAccount:
@@ -225,7 +227,7 @@ def post(postings: Sequence[Posting]) -> list[RodCoinsTransaction]:
                 source_kind=kind,
                 source_key=key,
                 reverses=posting.reverses,
-                cycle=cycle,
+                cycle=posting.cycle or cycle,
                 occurred_at=posting.occurred_at or unit.now,
                 created_at=unit.now,
             )

@@ -26,7 +26,7 @@ from payroll.models import (
     TransactionType,
 )
 from rodcorp.actors import Actor
-from rodcorp.databases.ids import new_id
+from rodcorp.databases.ids import natural_id, new_id
 from rodcorp.databases.units import run_in_unit
 from rodcorp.errors import Conflict, PermissionRefused
 from rodcorp.kit import rows
@@ -234,7 +234,7 @@ def test_the_lines_of_a_payslip_sum_to_its_net_which_is_what_was_paid(company):
     for line in company.rows[PayslipLine]:
         explained[line.payslip_id] += line.amount
     for payslip in company.rows[Payslip]:
-        paid = ledger[payslip.transaction_id]
+        paid = ledger[natural_id("transaction", "payslip", str(payslip.pk))]
         assert explained[payslip.pk] == payslip.net == paid.amount
         assert (paid.transaction_type, paid.agent_id) == (TransactionType.SALARY, payslip.agent_id)
         assert accounts[paid.source_id].kind == AccountKind.PAYROLL

@@ -4,11 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
+from typing import NamedTuple
 
 from agents.models import Agent
 from payroll.models import (
     AccountKind,
     Evaluation,
+    LineKind,
     PayCycle,
     PayCycleState,
     PayrollMaster,
@@ -172,7 +174,8 @@ def _pay_salaries(story: Story) -> None:
             id=natural_id("payslip", cycle.number, agent.pk),
             cycle=cycle,
             agent=agent,
-            net=sum(amount for _, amount in explained),
+            net=sum(line.amount for line in explained),
+            due=sum(line.amount for line in explained),
         )
         payslips.append(payslip)
         lines += [
@@ -180,10 +183,11 @@ def _pay_salaries(story: Story) -> None:
                 id=natural_id("payslip line", payslip.pk, position),
                 payslip=payslip,
                 position=position,
-                label=label,
-                amount=amount,
+                kind=line.kind,
+                label=line.label,
+                amount=line.amount,
             )
-            for position, (label, amount) in enumerate(explained, start=1)
+            for position, line in enumerate(explained, start=1)
         ]
         postings.append(
             Posting(
@@ -197,24 +201,29 @@ def _pay_salaries(story: Story) -> None:
                 source_key=str(payslip.pk),
             )
         )
-    for payslip, transaction in zip(payslips, post(postings), strict=True):
-        payslip.transaction = transaction
+    post(postings)
     rows.insert_many(payslips)
     rows.insert_many(lines)
     _advance(PayCycleState.POSTED)
 
 
-def payslip_lines(salary: Salary) -> list[tuple[str, int]]:
+class Line(NamedTuple):
+    kind: LineKind
+    label: str
+    amount: int
+
+
+def payslip_lines(salary: Salary) -> list[Line]:
     """Why a salary is what it is: the base, what each multiplier adds to it, the bonus."""
     graded = _coins(salary.base * Decimal(salary.seniority))
     performed = _coins(graded * Decimal(salary.performance))
     lines = [
-        ("Base salary", salary.base),
-        (f"Seniority × {salary.seniority}", graded - salary.base),
-        (f"Performance × {salary.performance}", performed - graded),
-        ("Bonus of the cycle", salary.bonus),
+        Line(LineKind.BASE, "Base salary", salary.base),
+        Line(LineKind.SENIORITY, f"Seniority × {salary.seniority}", graded - salary.base),
+        Line(LineKind.PERFORMANCE, f"Performance × {salary.performance}", performed - graded),
+        Line(LineKind.BONUS, "Bonus of the cycle", salary.bonus),
     ]
-    return [(label, amount) for label, amount in lines if amount]
+    return [line for line in lines if line.amount]
 
 
 def _coins(amount: Decimal) -> int:

@@ -10,26 +10,33 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
 from agents.models import Agent, AgentSkill, Discussion, LivenessChange
+from payroll.derived.ratings import rebuild_ratings
 from payroll.models import (
     AccountKind,
+    BonusRule,
+    EarningsDay,
     Evaluation,
     LedgerAccount,
+    LedgerSeal,
+    Observation,
     PayCycle,
+    PayCycleStep,
     PayrollMaster,
     Payslip,
     PayslipLine,
+    RatingPart,
     RodCoinsTransaction,
+    Standing,
     TransactionType,
 )
 from payroll.services.ledger import Posting, company_account, post
 from rodcorp.actors import Actor, Permission
-from rodcorp.databases.units import run_in_unit
+from rodcorp.databases.units import open_unit, run_in_unit
 from rodcorp.gateway.models import AccessToken
 from rodcorp.kit import rows
 from rodcorp.kit.services import service
@@ -56,11 +63,18 @@ REMOVED = (
     DispatchDecision,
     Task,
     Evaluation,
+    Observation,
+    RatingPart,
     PayslipLine,
     Payslip,
     PayrollMaster,
+    BonusRule,
+    EarningsDay,
+    Standing,
     RodCoinsTransaction,
     LedgerAccount,
+    PayCycleStep,
+    LedgerSeal,
     PayCycle,
     Discussion,
     AccessToken,
@@ -137,12 +151,9 @@ def _remove_tasks() -> int:
 def _remove_evaluations() -> int:
     judges = Agent.objects.filter(is_sample=True).values("pk")
     doomed = Evaluation.objects.filter(Q(agent__is_sample=True) | Q(evaluator_id__in=judges))
-    others = {evaluation.agent_id for evaluation in doomed.filter(agent__is_sample=False)}
+    _delete(Observation.objects.filter(agent__is_sample=True))
     removed = _delete(doomed)
-    for agent in Agent.objects.filter(pk__in=others):
-        scores = list(Evaluation.objects.filter(agent=agent).values_list("score", flat=True))
-        mean = sum(scores, Decimal(0)) / max(len(scores), 1)
-        Agent.objects.filter(pk=agent.pk).update(performance_rating=mean.quantize(Decimal("0.01")))
+    rebuild_ratings(open_unit().alias)
     return removed
 
 
@@ -150,6 +161,7 @@ def _remove_coins() -> int:
     _delete(PayslipLine.objects.filter(payslip__agent__is_sample=True))
     _delete(Payslip.objects.filter(agent__is_sample=True))
     _delete(PayrollMaster.objects.filter(agent__is_sample=True))
+    _delete(BonusRule.objects.filter(agent__is_sample=True))
     doomed = list(
         RodCoinsTransaction.objects.filter(
             Q(agent__is_sample=True)
@@ -211,6 +223,8 @@ def _settle(moved: dict[LedgerAccount, int]) -> None:
 
 
 def _remove_pay_cycles() -> None:
+    # what is sealed was removed, or is the sample's and goes too
+    _delete(LedgerSeal.objects.filter(cycle__is_sample=True))
     for cycle in PayCycle.objects.filter(is_sample=True):
         used = (
             cycle.payslips.exists()
@@ -219,6 +233,7 @@ def _remove_pay_cycles() -> None:
         if used:
             rows.change(cycle, is_sample=False)
         else:
+            _delete(PayCycleStep.objects.filter(cycle=cycle))
             rows.delete_many([cycle])
 
 

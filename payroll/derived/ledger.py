@@ -1,20 +1,15 @@
-"""What follows from the ledger and from the evaluations: balances, totals and ratings.
-
-The services keep these current in the unit that inserts a row. Here they are kept current when rows
-arrive from the other database, and made anew.
-"""
+"""Balances and totals, which follow from the ledger."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, Count, F, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models import Case, F, OuterRef, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from agents.models import Agent
-from payroll.models import EARNING_TYPES, Evaluation, LedgerAccount, RodCoinsTransaction
+from payroll.models import EARNING_TYPES, LedgerAccount, RodCoinsTransaction
 
 
 def earned(amount: int, transaction_type: str, reversed_type: str | None) -> int:
@@ -22,11 +17,6 @@ def earned(amount: int, transaction_type: str, reversed_type: str | None) -> int
     if transaction_type in EARNING_TYPES:
         return amount
     return -amount if reversed_type in EARNING_TYPES else 0
-
-
-def mean_score(total: Decimal, count: int) -> Decimal:
-    # scores have two decimals; SQLite's sum of them is a float that may be off by an ulp
-    return (total.quantize(Decimal("0.01")) / count).quantize(Decimal("0.01"))
 
 
 def apply_ledger(alias: str, inserted: Sequence[Mapping[str, Any]]) -> None:
@@ -69,29 +59,6 @@ def rebuild_ledger(alias: str) -> None:
     Agent.objects.using(alias).update(
         total_rodcoins_earned=Coalesce(Subquery(total.values("sum")), 0)
     )
-
-
-def apply_evaluations(alias: str, inserted: Sequence[Mapping[str, Any]]) -> None:
-    """The ratings of agents who were just evaluated."""
-    rate(alias, {row["agent_id"] for row in inserted})
-
-
-def rebuild_ratings(alias: str) -> None:
-    """All ratings, from the evaluations."""
-    Agent.objects.using(alias).exclude(
-        Q(performance_rating=0) | Q(performance_rating__isnull=True)
-    ).update(performance_rating=0)
-    rate(alias, None)
-
-
-def rate(alias: str, agents: Iterable[UUID] | None) -> None:
-    """Set the ratings of these agents, or of all, to the mean of their scores."""
-    scores = Evaluation.objects.using(alias).order_by()
-    if agents is not None:
-        scores = scores.filter(agent__in=list(agents))
-    for found in scores.values("agent").annotate(sum=Sum("score"), count=Count("pk")):
-        rating = mean_score(Decimal(str(found["sum"])), found["count"])
-        Agent.objects.using(alias).filter(pk=found["agent"]).update(performance_rating=rating)
 
 
 def _types(alias: str, transactions: Iterable[UUID | None]) -> dict[UUID | None, str]:
