@@ -29,7 +29,7 @@ SUPERVISION = {
     [
         ("viewer", {"view"}),
         ("supervisor", SUPERVISION),
-        ("payroll", {"view", "post_messages", "move_coins"}),
+        ("payroll", {"view", "post_messages", "move_coins", "run_payroll"}),
         ("operator", {"view", "import_data", "run_system"}),
         ("admin", EVERYTHING),
     ],
