@@ -1882,7 +1882,8 @@ GUARDS: tuple[Rule, ...] = (
             WATCHER,
             "            beacon.write()",
             "            pass",
-            f"{T_RESTORING}::test_after_a_restore_nothing_is_fed_and_nothing_is_written",
+            f"{T_RESTORING}::"
+            "test_a_restored_primary_is_noticed_though_others_have_written_to_it_since",
         ),
     ),
     rule(
