@@ -23,14 +23,14 @@ def company_on_the_server(bare: str) -> Iterator[Path]:
     """The data directory of a company whose primary is that server; under the alias `bare` it is
     reached by mssql-django as it comes. The tables are made and dropped: a database that has some
     is somebody's, and an error."""
+    from django.apps import apps
     from django.conf import settings
     from django.db import connections
 
     from rodcorp.databases import eligibility, hosts, pool
     from rodcorp.databases.driver import register_driver
-    from rodcorp.databases.models import Host, OutboxMessage
     from rodcorp.databases.primary import MSSQL, primary_settings
-    from rodcorp.databases.replicated import replicated_models
+    from rodcorp.databases.router import REPLICATED_APPS
     from tests.sides.company import aliases, lay_out
     from tests.tds.orm import create_tables
 
@@ -46,7 +46,8 @@ def company_on_the_server(bare: str) -> Iterator[Path]:
         patch.setattr(settings, "DATA_DIR", Path(directory))
         with aliases(wanted):
             connection = connections[MSSQL]
-            tables = [*replicated_models(), Host, OutboxMessage]
+            models = apps.get_models(include_auto_created=True)
+            tables = [model for model in models if model._meta.app_label in REPLICATED_APPS]
             _require_empty(connection, tables)
             try:
                 create_tables(connection, tables)
