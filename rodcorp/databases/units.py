@@ -196,7 +196,10 @@ def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
     """Run again, under the same id, what was not committed; and find out about a commit that ended
     without an answer."""
     tries = Tries()
+    # of attempts that came as far as their commit; one that is known not to have happened may yet
+    # be on the copy: a primary that was restored since does not know it any more
     finished: list[T] = []
+    is_unknown = False
     while True:
         unit = begun()
         unit.may_be_second = bool(finished)
@@ -242,14 +245,14 @@ def _run_until_known(run: Callable[[Unit], T], begun: Callable[[], Unit]) -> T:
                 data_changed()
                 follow(unit.side)
                 return finished[-1]
+            is_unknown = is_unknown or known is not False
             if known is False:
-                finished.pop()
                 known = Failure(Kind.TRANSIENT, failure.code, if_it_persists=Kind.UNAVAILABLE)
             failure = known
         try:
             starts_over = settle(failure, unit.side, tries)
         except Unavailable as error:
-            if finished:
+            if is_unknown:
                 raise _unknown() from error
             raise
         if not starts_over:

@@ -7,12 +7,13 @@ from django.db import connections
 
 from agents.models import Agent
 from agents.services.registry import register_agent
-from rodcorp.databases import switching
+from rodcorp.databases import switching, units
 from rodcorp.databases.mode import ModeFile
 from rodcorp.databases.models import Host
 from rodcorp.databases.sync import beacon
 from rodcorp.databases.sync.watcher import Watcher, last_report
 from rodcorp.errors import Unavailable
+from rodcorp.kit import rows
 from tests.sides.files import PRIMARY_FILE
 
 MACHINE = {"machine_hostname": "h", "machine_ip": "127.0.0.1"}
@@ -61,6 +62,28 @@ def test_after_a_restore_nothing_is_fed_and_nothing_is_written(company, watcher,
     assert company.on("sqlite", Agent) == 1
     with pytest.raises(Unavailable, match="until a person has looked"):
         register_agent(actor=system, name="Grace", **MACHINE)
+
+
+def test_a_unit_that_was_fed_before_a_restore_forgot_it_keeps_its_answer(
+    company, watcher, restore, system, monkeypatch
+):
+    was_committed = units._was_committed
+
+    def asked_after_a_restore(unit):
+        watcher.step()
+        restore()
+        answer = was_committed(unit)
+        company.link.cut()
+        return answer
+
+    monkeypatch.setattr(units, "_was_committed", asked_after_a_restore)
+    company.link.fail("commit_after", "reset")
+    answered = units.run_in_unit(
+        lambda unit: str(rows.insert(Agent(name="Ada", project="p", **MACHINE)).pk),
+        actor=system,
+        operation="test",
+    )
+    assert [str(agent.pk) for agent in Agent.objects.using("sqlite")] == [answered]
 
 
 def test_a_restored_primary_is_noticed_though_others_have_written_to_it_since(
