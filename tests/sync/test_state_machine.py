@@ -351,7 +351,7 @@ class TwoHosts(RuleBasedStateMachine):
             deed.unit = unit.id
             deed.bodies.add(other_body)
             attempt = self.attempts
-            deed.details[attempt] = deed.do(unit)
+            deed.details[attempt] = {**deed.do(unit), "host": host.number}
             # without a key, what changes nothing leaves no marker
             deed.has_written = bool(unit.touched) or deed.key is not None
             deed.is_behind = self._is_behind(unit)

@@ -90,7 +90,22 @@ def the_last_edit_stands(deeds, told):
                 continue
             if deed.details[deed.answers[-1]["attempt"]]["row"] != str(agent.pk):
                 continue
+            if _is_edited_again(deed, edits):
+                continue
             assert deed.began <= over or deed.unit in told.units, (agent.team, deed)
+
+
+def _is_edited_again(deed, edits):
+    """Whether an older edit, done on another side first, was repeated after this one on its own:
+    what that wrote stood there, and it is the one to be told of."""
+    mine = deed.answers[-1]["attempt"]
+    place = deed.details[mine]
+    return any(
+        attempt > mine and details == place
+        for other in edits
+        if other.number < deed.number
+        for attempt, details in other.details.items()
+    )
 
 
 def one_has_the_claim(deeds, told):
