@@ -133,6 +133,7 @@ class Agent(models.Model):
         table="GlobalAgentRegistryHistory",
         # presence and derived columns change without anybody deciding anything
         excluded_fields=[
+            "current_pay_cycle",
             "last_seen",
             "noted_liveness",
             "performance_rating",

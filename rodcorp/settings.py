@@ -7,6 +7,7 @@ is generated into a file that only this user can read.
 import os
 import secrets
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,9 @@ RODCORP_REWARDS = {
     "high": env.int("RODCORP_REWARD_HIGH", default=20),
     "urgent": env.int("RODCORP_REWARD_URGENT", default=40),
 }
+# the score a rating is shrunk towards, and as how many judgements it counts
+RODCORP_RATING_PRIOR = Decimal(env.str("RODCORP_RATING_PRIOR", default="3.00"))
+RODCORP_RATING_WEIGHT = env.int("RODCORP_RATING_WEIGHT", default=5)
 RODCORP_KEY_WINDOW_DAYS = env.int("RODCORP_KEY_WINDOW_DAYS", default=30)
 
 # --- look ---------------------------------------------------------------------------------------

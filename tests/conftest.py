@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.db.backends.base.operations import BaseDatabaseOperations
 
 from tests.environment import HAS_SERVER, SUITE_DATABASE
 
@@ -21,8 +23,23 @@ def pytest_configure(config: pytest.Config) -> None:
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    BaseDatabaseOperations.execute_sql_flush = _flush_past_what_refuses
     if HAS_SERVER:
         settings.DATABASES["mssql"]["TEST"]["NAME"] = SUITE_DATABASE
+
+
+def _flush_past_what_refuses(operations: Any, statements: list[str]) -> None:
+    """Between tests the rows of the ledger go too."""
+    from rodcorp.databases.refusals import rewriting
+
+    connection = operations.connection
+    with (
+        transaction.atomic(using=connection.alias),  # noqa: TID251  no unit: there is no data
+        rewriting(connection.alias),
+        connection.cursor() as cursor,
+    ):
+        for statement in statements:
+            cursor.execute(statement)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

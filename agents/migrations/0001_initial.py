@@ -97,7 +97,6 @@ class Migration(migrations.Migration):
                 ('status', rodcorp.databases.fields.DefaultCharField(choices=[('active', 'Active'), ('inactive', 'Inactive'), ('retired', 'Retired')], db_column='Status', db_default='active', default='active', max_length=50, null=True)),
                 ('first_registered', rodcorp.databases.fields.UtcDateTimeField(db_column='FirstRegistered', db_default=rodcorp.databases.fields.CurrentTime(), default=rodcorp.databases.current.unit_time, editable=False, null=True)),
                 ('communication_port', rodcorp.databases.fields.DefaultIntegerField(db_column='CommunicationPort', db_default=8888, default=8888, null=True)),
-                ('current_pay_cycle', rodcorp.databases.fields.DefaultIntegerField(db_column='CurrentPayCycle', db_default=1, default=1, editable=False, null=True)),
                 ('is_sample', models.BooleanField(db_column='IsSample', db_default=False, default=False, editable=False)),
                 ('history_user_id', models.CharField(max_length=100, null=True)),
                 ('history_id', rodcorp.databases.fields.GuidField(default=rodcorp.databases.ids.new_id, editable=False, primary_key=True, serialize=False)),

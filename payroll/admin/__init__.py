@@ -1,5 +1,5 @@
 """Salaries, the ledger, pay cycles and evaluations in the admin."""
 
-from payroll.admin import cycles, evaluations, ledger, salaries
+from payroll.admin import cycles, evaluations, ledger, observations, salaries
 
-__all__ = ["cycles", "evaluations", "ledger", "salaries"]
+__all__ = ["cycles", "evaluations", "ledger", "observations", "salaries"]

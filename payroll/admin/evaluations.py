@@ -16,7 +16,7 @@ class EvaluationForm(BaseForm):
 
 @admin.register(Evaluation)
 class EvaluationAdmin(BaseAdmin):
-    """Rows are added and never changed: a rating is the mean of all that was said."""
+    """Rows are added and never changed: a rating follows from all that was said and observed."""
 
     form = EvaluationForm
     needs = Permission.EVALUATE

@@ -320,7 +320,7 @@ class Migration(migrations.Migration):
                 ('actor_token', models.CharField(blank=True, db_column='ActorToken', default='', editable=False, max_length=40)),
                 ('actor_address', models.CharField(blank=True, db_column='ActorAddress', default='', editable=False, max_length=45)),
                 ('id', rodcorp.databases.fields.GuidField(db_column='LineUUID', default=rodcorp.databases.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('position', models.PositiveSmallIntegerField(db_column='Position')),
+                ('position', models.PositiveIntegerField(db_column='Position')),
                 ('kind', models.CharField(choices=[('base', 'Base'), ('seniority', 'Seniority'), ('performance', 'Performance'), ('bonus', 'Bonus'), ('rounding', 'Rounding'), ('recovery', 'Recovery'), ('award', 'Award'), ('deduction', 'Deduction'), ('reversal', 'Reversal')], db_column='Kind', max_length=20)),
                 ('label', models.CharField(db_column='Label', max_length=500)),
                 ('basis', models.CharField(db_column='Basis', db_default='', default='', max_length=200)),

@@ -4,7 +4,7 @@ from django.db import models
 
 from agents.models import Agent
 from payroll.models.ledger import RodCoinsTransaction
-from payroll.querysets import PayCycleQuerySet
+from payroll.querysets import LineQuerySet, PayCycleQuerySet, PayslipQuerySet, StepQuerySet
 from rodcorp.databases.fields import GuidField, UtcDateTimeField
 from rodcorp.databases.ids import new_id
 from rodcorp.kit.rows import History, SignedRow
@@ -55,7 +55,7 @@ class PayCycle(models.Model):
 
 
 class PayCycleStep(SignedRow):
-    """That a cycle entered a state, and by whom."""
+    """That a cycle entered a state, and by whom. The id is natural: (cycle, happened at)."""
 
     id = GuidField(primary_key=True, default=new_id, editable=False, db_column="StepUUID")
     cycle = models.ForeignKey(
@@ -68,6 +68,8 @@ class PayCycleStep(SignedRow):
     state = models.CharField(max_length=20, choices=PayCycleState.choices, db_column="State")
     note = models.CharField(max_length=500, default="", db_default="", db_column="Note")
     happened_at = UtcDateTimeField(db_column="HappenedAt")
+
+    objects = StepQuerySet.as_manager()
 
     class Meta:
         db_table = "PayCycleSteps"
@@ -134,6 +136,8 @@ class Payslip(SignedRow):
     due = models.BigIntegerField(db_column="DueRodCoins")
     recovered = models.BigIntegerField(default=0, db_default=0, db_column="RecoveredRodCoins")
 
+    objects = PayslipQuerySet.as_manager()
+
     class Meta:
         db_table = "Payslips"
         constraints = [
@@ -173,7 +177,7 @@ class PayslipLine(SignedRow):
         db_index=False,
         db_column="PayslipUUID",
     )
-    position = models.PositiveSmallIntegerField(db_column="Position")
+    position = models.PositiveIntegerField(db_column="Position")
     kind = models.CharField(max_length=20, choices=LineKind.choices, db_column="Kind")
     label = models.CharField(max_length=500, db_column="Label")
     # what the amount was computed from, in words: "senior, 1.50"
@@ -188,6 +192,8 @@ class PayslipLine(SignedRow):
         db_index=False,
         db_column="TransactionUUID",
     )
+
+    objects = LineQuerySet.as_manager()
 
     class Meta:
         db_table = "PayslipLines"

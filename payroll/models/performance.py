@@ -3,7 +3,7 @@
 from django.db import models
 
 from agents.models import Agent
-from payroll.querysets import EvaluationQuerySet
+from payroll.querysets import EvaluationQuerySet, ObservationQuerySet, RatingPartQuerySet
 from rodcorp.databases.fields import CurrentTime, GuidField, KeyField, NewGuid, UtcDateTimeField
 from rodcorp.databases.ids import new_id
 from rodcorp.kit.rows import SignedRow
@@ -83,6 +83,8 @@ class Observation(SignedRow):
     source_key = KeyField(max_length=200, db_column="SourceKey")
     observed_at = UtcDateTimeField(db_column="ObservedAt")
 
+    objects = ObservationQuerySet.as_manager()
+
     class Meta:
         db_table = "PerformanceObservations"
         constraints = [
@@ -124,6 +126,8 @@ class RatingPart(models.Model):
     count = models.BigIntegerField(db_column="Judgements")
     # in hundredths, so that a sum is exact in both databases
     points = models.BigIntegerField(db_column="ScorePoints")
+
+    objects = RatingPartQuerySet.as_manager()
 
     class Meta:
         db_table = "RatingParts"

@@ -12,8 +12,8 @@ from rodcorp.databases.ids import new_id
 
 
 class EarningsDay(models.Model):
-    """What an agent earned on one day (UTC), by type, less reversals. The id is natural:
-    (agent, day)."""
+    """What an agent earned on one day (UTC), by type, less reversals. It is found by (agent, day);
+    the id of a row that was made anew is the database's own."""
 
     is_derived = True
 
@@ -44,7 +44,7 @@ class EarningsDay(models.Model):
 
 class Standing(models.Model):
     """What an agent earned in a period, by type, less reversals: `all`, `7d`, `30d` or `cycle/N`.
-    The id is natural: (period, agent)."""
+    It is found by (agent, period); the id of a row that was made anew is the database's own."""
 
     is_derived = True
 

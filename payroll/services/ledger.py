@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce
-
 from agents.models import Agent
-from payroll.derived.ledger import earned
+from payroll.derived.adding import Bounded
+from payroll.derived.ledger import earning_of, move_balances, move_totals
+from payroll.derived.standings import move_standings
 from payroll.errors import AlreadyReversed, InsufficientFunds, TransactionNotFound
 from payroll.models import (
     AccountKind,
@@ -22,7 +21,7 @@ from payroll.models import (
 from rodcorp.actors import Actor, Permission
 from rodcorp.databases.ids import natural_id
 from rodcorp.databases.units import open_unit
-from rodcorp.errors import Conflict, InvalidInput
+from rodcorp.errors import Conflict, InvalidInput, RodCorpError
 from rodcorp.kit import rows, validation
 from rodcorp.kit.services import service
 
@@ -186,9 +185,11 @@ def accounts_of(agents: Sequence[Agent], kind: AccountKind) -> dict[UUID, Ledger
     """The accounts of that kind by agent id, opened where missing."""
     wanted = {natural_id("account", agent.pk, kind): agent for agent in agents}
     found: dict[UUID, LedgerAccount] = {}
-    for account in LedgerAccount.objects.filter(pk__in=list(wanted)):
-        assert account.agent_id is not None
-        found[account.agent_id] = account
+    ids = list(wanted)
+    for start in range(0, len(ids), rows.BATCH):
+        for account in LedgerAccount.objects.filter(pk__in=ids[start : start + rows.BATCH]):
+            assert account.agent_id is not None
+            found[account.agent_id] = account
     missing = [
         LedgerAccount(id=row_id, agent=agent, kind=kind)
         for row_id, agent in wanted.items()
@@ -208,9 +209,14 @@ def company_account(kind: AccountKind) -> LedgerAccount:
 
 def post(postings: Sequence[Posting]) -> list[RodCoinsTransaction]:
     """Insert ledger rows and move what is derived from them; for other services of payroll, inside
-    their unit. Raises `InsufficientFunds` if a wallet would go below zero."""
+    their unit. Thousands take a few statements each five hundred. Raises `InsufficientFunds` if a
+    wallet would go below zero."""
+    if not postings:
+        return []
     unit = open_unit()
-    cycle = PayCycle.objects.current_number()
+    current = 0
+    if not all(posting.cycle for posting in postings):
+        current = PayCycle.objects.current_number()
     made = []
     for posting in postings:
         kind = posting.source_kind or "direct"
@@ -227,13 +233,13 @@ def post(postings: Sequence[Posting]) -> list[RodCoinsTransaction]:
                 source_kind=kind,
                 source_key=key,
                 reverses=posting.reverses,
-                cycle=posting.cycle or cycle,
+                cycle=posting.cycle or current,
                 occurred_at=posting.occurred_at or unit.now,
                 created_at=unit.now,
             )
         )
     _move_balances(made)
-    _move_totals(made)
+    _move_earnings(made)
     rows.insert_many(made)
     return made
 
@@ -263,30 +269,53 @@ def _award(awards: Sequence[NewAward]) -> list[RodCoinsTransaction]:
 
 def _post_new(postings: Sequence[Posting]) -> list[RodCoinsTransaction]:
     """Post those whose cause was not paid before; return the row of every cause."""
-    ids = [
+    causes = [
         natural_id("transaction", posting.source_kind, posting.source_key)
-        for posting in postings
         if posting.source_key
+        else None
+        for posting in postings
     ]
+    ids = [cause for cause in causes if cause is not None]
+    if len(set(ids)) < len(ids):
+        raise InvalidInput("The same key appears twice in this call.", field="key")
     paid: dict[UUID, RodCoinsTransaction] = {}
     for start in range(0, len(ids), rows.BATCH):
         paid.update(RodCoinsTransaction.objects.in_bulk(ids[start : start + rows.BATCH]))
-    if len(set(ids)) < len(ids):
-        raise InvalidInput("The same key appears twice in this call.", field="key")
     result: list[RodCoinsTransaction | None] = []
     fresh = []
-    for posting in postings:
-        row = paid.get(natural_id("transaction", posting.source_kind, posting.source_key))
-        if row is not None and (row.amount, row.target_id) != (posting.amount, posting.target.pk):
+    for posting, cause in zip(postings, causes, strict=True):
+        row = paid.get(cause) if cause else None
+        if row is None:
+            fresh.append(posting)
+        elif _says_another(row, posting):
             raise Conflict(
-                f"This key already moved {row.amount} RodCoins; use a new key for a new payment.",
+                f"This key already moved {row.amount} RodCoins ({row.transaction_type}: "
+                f"{row.description}); use a new key for a new payment.",
                 field="key",
             )
         result.append(row)
-        if row is None:
-            fresh.append(posting)
     made = iter(post(fresh))
     return [row or next(made) for row in result]
+
+
+def _says_another(row: RodCoinsTransaction, posting: Posting) -> bool:
+    """Whether the row that was posted for a cause is not what this posting asks for."""
+    asked = posting.agent.pk if posting.agent else None
+    return (
+        row.agent_id,
+        row.source_id,
+        row.target_id,
+        row.amount,
+        row.transaction_type,
+        row.description,
+    ) != (
+        asked,
+        posting.source.pk,
+        posting.target.pk,
+        posting.amount,
+        posting.transaction_type,
+        posting.description,
+    )
 
 
 def _reverse(transaction: RodCoinsTransaction, reason: str) -> RodCoinsTransaction:
@@ -329,43 +358,66 @@ def _reverse(transaction: RodCoinsTransaction, reason: str) -> RodCoinsTransacti
 
 
 def _move_balances(made: Sequence[RodCoinsTransaction]) -> None:
-    """Apply each account's sum of the rows in one conditional update, in a fixed order, so that
-    two units never wait for each other's wallets."""
-    deltas: dict[LedgerAccount, int] = defaultdict(int)
+    """Add to each account the sum of its rows, if that leaves a wallet at or above zero."""
+    accounts: dict[UUID, LedgerAccount] = {}
+    deltas: dict[UUID, int] = defaultdict(int)
     for row in made:
-        deltas[row.source] -= row.amount
-        deltas[row.target] += row.amount
-    for account in sorted(deltas, key=lambda account: str(account.pk)):
-        delta = deltas[account]
-        if account.agent_id is None or delta == 0:
-            continue
-        allowed = Q(pk=account.pk, balance__lte=validation.BIGINT_MAX - max(delta, 0))
-        if account.kind == AccountKind.WALLET and delta < 0:
-            allowed &= Q(balance__gte=-delta)
-        if LedgerAccount.objects.filter(allowed).update(balance=F("balance") + delta) != 1:
-            account.refresh_from_db(fields=["balance"])
-            if delta > 0:
-                raise InvalidInput("The account would exceed the largest balance.", field="amount")
-            raise InsufficientFunds(
-                f"{account} holds {account.balance} RodCoins; {-delta} are needed.",
-                field="amount",
-                details={"balance": account.balance, "needed": -delta},
-            )
-        account.balance = (account.balance or 0) + delta
+        for account, delta in ((row.source, -row.amount), (row.target, row.amount)):
+            # the company's own keep no balance
+            if account.agent_id is not None:
+                accounts[account.pk] = account
+                deltas[account.pk] += delta
+    deltas = {account: delta for account, delta in deltas.items() if delta}
+    refused = move_balances(
+        open_unit().alias,
+        {account: _bounded(accounts[account], delta) for account, delta in deltas.items()},
+    )
+    if refused is not None:
+        raise _refusal(accounts[refused], deltas[refused])
+    for key, delta in deltas.items():
+        accounts[key].balance = (accounts[key].balance or 0) + delta
 
 
-def _move_totals(made: Sequence[RodCoinsTransaction]) -> None:
-    totals: dict[UUID, int] = defaultdict(int)
-    for row in made:
-        if row.agent_id is None:
-            continue
-        reversed_type = row.reverses.transaction_type if row.reverses else None
-        if amount := earned(row.amount, row.transaction_type, reversed_type):
-            totals[row.agent_id] += amount
-    for agent_id in sorted(totals, key=str):
-        Agent.objects.filter(pk=agent_id).update(
-            total_rodcoins_earned=Coalesce(F("total_rodcoins_earned"), 0) + totals[agent_id]
+def _bounded(account: LedgerAccount, delta: int) -> Bounded:
+    lowest = 0 if account.kind == AccountKind.WALLET else -validation.BIGINT_MAX
+    # whoever is given coins may hold less than nothing
+    least = lowest - delta if delta < 0 else -validation.BIGINT_MAX
+    return Bounded(delta, least, validation.BIGINT_MAX - max(delta, 0))
+
+
+def _refusal(account: LedgerAccount, delta: int) -> RodCorpError:
+    account.refresh_from_db(fields=["balance"])
+    if delta > 0:
+        return InvalidInput("The account would exceed the largest balance.", field="amount")
+    return InsufficientFunds(
+        f"{account} holds {account.balance} RodCoins; {-delta} are needed.",
+        field="amount",
+        details={"balance": account.balance, "needed": -delta},
+    )
+
+
+def _move_earnings(made: Sequence[RodCoinsTransaction]) -> None:
+    """Add to what the agents have earned, in all and by period."""
+    found = [
+        earning_of(
+            row.agent_id,
+            row.amount,
+            row.transaction_type,
+            row.reverses.transaction_type if row.reverses else None,
+            row.created_at,
+            row.cycle,
         )
+        for row in made
+    ]
+    earnings = [earning for earning in found if earning is not None]
+    alias = open_unit().alias
+    refused = move_totals(alias, earnings)
+    if refused is not None:
+        agent = Agent.objects.get(pk=refused)
+        raise InvalidInput(
+            f"What {agent} has earned in all would exceed the largest number.", field="amount"
+        )
+    move_standings(alias, earnings)
 
 
 def _award_type(value: object) -> TransactionType:

@@ -39,6 +39,6 @@ class EvaluationForm(ServiceForm):
 
     score = forms.CharField(
         widget=forms.NumberInput(attrs={"min": 0, "max": 5, "step": "0.01"}),
-        help_text="0.00 to 5.00. The agent's rating is the mean of its scores.",
+        help_text="0.00 to 5.00. It counts in the agent's rating beside all scores before.",
     )
     notes = forms.CharField(widget=forms.Textarea(attrs={"rows": 5}), required=False)

@@ -4,24 +4,79 @@ from typing import Any
 
 from django.shortcuts import get_object_or_404
 from django.urls import reverse, reverse_lazy
+from django.utils.functional import cached_property
 
 from agents.models import Agent
+from payroll.derived.standings import ALL, KINDS
 from payroll.models import RodCoinsTransaction
 from payroll.services.evaluations import record_performance_evaluation
 from payroll.services.ledger import award_rodcoins, balance_of, reverse_transaction, transfer
+from payroll.standings import GROUPS, Board, Period
 from payroll.web.filters import LeaderboardFilter, LedgerFilter
 from payroll.web.forms import AwardForm, EvaluationForm, ReverseForm, TransferForm
-from payroll.web.tables import LeaderboardTable, LedgerTable
+from payroll.web.tables import GroupTable, LeaderboardTable, LedgerTable, parts_bar
 from rodcorp.actors import Actor, Permission
+from rodcorp.errors import InvalidInput
+from rodcorp.kit.web.tables import BaseTable
 from rodcorp.kit.web.views import ContentPage, FormPage, ListPage
 
 
 class Leaderboard(ListPage):
+    """Who earned the most in a period: agents, or teams, projects or models."""
+
     title = "Leaderboard"
-    queryset = Agent.objects.leaderboard()
+    template_name = "payroll/leaderboard.html"
     table_class = LeaderboardTable
     filterset_class = LeaderboardFilter
     file_name = "leaderboard"
+
+    @cached_property
+    def board(self) -> Board:
+        try:
+            return Board.of(Period.parse(self.request.GET.get("period") or ALL))
+        except InvalidInput:
+            # the filter says so, and lists nobody
+            return Board.of(Period(ALL))
+
+    @property
+    def by(self) -> str:
+        by = self.request.GET.get("by", "")
+        return by if by in GROUPS else ""
+
+    def get_queryset(self) -> Any:
+        return self.board.agents()
+
+    def get_table_class(self) -> type[BaseTable]:
+        return GroupTable if self.by else LeaderboardTable
+
+    def get_table_data(self) -> Any:
+        return self.board.groups(self.object_list, self.by) if self.by else self.object_list
+
+    def get_table_kwargs(self) -> dict[str, Any]:
+        if not self.by:
+            return {"board": self.board}
+        return {"by": self.by, "link": self._of_group}
+
+    def _of_group(self, name: str) -> str:
+        """The agents of a group."""
+        query = self.request.GET.copy()
+        for left in ("by", "page", "sort", "export"):
+            query.pop(left, None)
+        query[GROUPS[self.by]] = name
+        return f"?{query.urlencode()}"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        together = self.board.together(self.object_list)
+        parts = [(str(kind), max(0, getattr(together, kind))) for kind in KINDS]
+        whole = sum(amount for _, amount in parts) or 1
+        return {
+            **context,
+            "board": self.board,
+            "together": together,
+            "picture": parts_bar(together, whole),
+            "parts": [(kind, amount, round(100 * amount / whole, 1)) for kind, amount in parts],
+        }
 
 
 class Ledger(ListPage):

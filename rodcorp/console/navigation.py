@@ -10,6 +10,9 @@ from rodcorp.actors import Permission
 
 Item = dict[str, Any]
 
+# pages of the sidebar whose address begins with that of another one
+_PAGES_WITHIN = {"pay-cycles": ("payroll-analytics",)}
+
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return [
@@ -24,6 +27,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "Payroll",
             _page("Leaderboard", "trophy", "leaderboard"),
             _page("Ledger", "receipt_long", "ledger"),
+            _page("Payroll", "payments", "pay-cycles"),
+            _page("Analytics", "monitoring", "payroll-analytics"),
         ),
         _group(
             "Records",
@@ -57,6 +62,7 @@ def _is_here(url_name: str) -> Callable[[HttpRequest], bool]:
         address = reverse(url_name)
         if url_name in ("home", "admin:index"):
             return request.path == address
-        return request.path.startswith(address)
+        inside = [reverse(name) for name in _PAGES_WITHIN.get(url_name, ())]
+        return request.path.startswith(address) and not request.path.startswith(tuple(inside))
 
     return is_here

@@ -12,10 +12,12 @@ class DatabasesConfig(AppConfig):
             commands,
             journal,
             metrics,
+            refusals,
             sessions,
         )
 
         commands.default_to_active_database()
         journal.prepare()
         metrics.register()
+        refusals.prepare()
         sessions.prepare()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.db import connections
 
-from rodcorp.databases import clock, eligibility, fence, journal
+from rodcorp.databases import clock, eligibility, fence, journal, refusals
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.failures import Check, Failure, Kind
 from rodcorp.databases.mode import Mode
@@ -235,6 +235,7 @@ def require_copy(reason: str) -> None:
     if not journal.is_whole(copy):
         if journal.missing(copy):
             logger.warning("Triggers of the copy were missing; they are made anew.")
+        refusals.put_back(copy)
         journal.install(copy)
 
 

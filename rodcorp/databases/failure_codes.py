@@ -54,6 +54,13 @@ _DISK = Verdict(Kind.STORAGE)
 FENCED_NUMBER = 51901
 FENCED_TEXT = "rodcorp: fenced"
 
+# What triggers of departments raise: the row there is final; what the unit read no longer holds.
+FINAL_NUMBER = 51902
+STALE_NUMBER = 51903
+
+# SQLite's own words, which a trigger uses that looks before the constraint does.
+DUPLICATE_TEXT = "UNIQUE constraint failed"
+
 LOGIN_FAILED = 18456
 CANNOT_OPEN_DATABASE = 4060
 DUPLICATES = frozenset({2627, 2601})
@@ -107,6 +114,8 @@ _GROUPS: list[tuple[Verdict, tuple[int, ...]]] = [
     # names, syntax, transactions that were already lost, OUTPUT beside a trigger
     (_MISTAKE, (207, 208, 102, 156, 2812, 3930, 3998, 334)),
     (Verdict(Kind.FENCED), (FENCED_NUMBER,)),
+    (_DATA, (FINAL_NUMBER,)),
+    (_AGAIN, (STALE_NUMBER,)),
 ]
 # fmt: on
 NATIVES = {number: verdict for verdict, numbers in _GROUPS for number in numbers}

@@ -124,6 +124,8 @@ def _of_sqlite(code: int, text: str) -> Failure:
     name = f"SQLITE {code}"
     if codes.FENCED_TEXT in text:
         return Failure(Kind.FENCED, name)
+    if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER and text.startswith(codes.DUPLICATE_TEXT):
+        code = sqlite3.SQLITE_CONSTRAINT_UNIQUE
     verdict = codes.SQLITE.get(code) or codes.SQLITE.get(code & 0xFF)
     return _failure(verdict or Verdict(Kind.PROGRAMMING), name)
 

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from rodcorp.databases import journal
+from rodcorp.databases import journal, refusals
 from rodcorp.databases.catalog import read
 from rodcorp.databases.catalog.mending import REMAKE, UNKNOWN
 from rodcorp.databases.catalog.sqltext import default_value, meaning
@@ -27,6 +27,11 @@ MISSING = "missing"
 _TRIGGER_FIX = (
     "Run: manage.py migrate. If the copy has been the active database meanwhile, what was written "
     "without the trigger is not in the journal: compare the two databases."
+)
+
+_REFUSAL_FIX = (
+    "Run: manage.py migrate. What was written without the trigger is in the database: for the "
+    "ledger, manage.py verify_ledger tells."
 )
 
 
@@ -205,6 +210,9 @@ def _foreign_keys(wanted: Wanted, table: Table) -> Iterator[Difference]:
 
 
 def _triggers(alias: str, connection: BaseDatabaseWrapper) -> Iterator[Difference]:
+    for name, is_there in refusals.missing(connection).items():
+        found = "another one, or switched off" if is_there else MISSING
+        yield Difference(refusals.table_of(name), "", "trigger", name, found, _REFUSAL_FIX)
     if alias != SQLITE or not has_primary():
         return
     there = journal.installed(connection)

@@ -154,7 +154,16 @@ def change_many(rows: Sequence[M], fields: Sequence[str]) -> None:
         return
     unit = open_unit()
     _prepare("update", rows, fields, unit)
-    type(rows[0])._base_manager.using(unit.alias).bulk_update(rows, fields, batch_size=BATCH)
+    model = type(rows[0])
+    manager = model._base_manager.using(unit.alias)
+    columns = [field for field in model._meta.concrete_fields if field.name in fields]
+    first = {field.attname: getattr(rows[0], field.attname) for field in columns}
+    if all(getattr(row, name) == value for row in rows for name, value in first.items()):
+        # a CASE with a branch a row takes ten times as long
+        for start in range(0, len(rows), BATCH):
+            manager.filter(pk__in=[row.pk for row in rows[start : start + BATCH]]).update(**first)
+    else:
+        manager.bulk_update(rows, fields, batch_size=BATCH)
     _record(rows, "~", unit)
 
 

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
+from django.db import DatabaseError
 from django.db.models import Model
 
 from rodcorp.actors import Actor, Permission
+from rodcorp.databases import refusals
 from rodcorp.databases.units import Unit, run_in_unit
 
 P = ParamSpec("P")
@@ -39,7 +41,12 @@ def service(operation: str, *, needs: Permission) -> Callable[[Callable[P, T]], 
                 if attempts:
                     given.put_back()
                 attempts += 1
-                return function(*args, **kwargs)
+                try:
+                    return function(*args, **kwargs)
+                except DatabaseError as error:
+                    if refusal := refusals.told(error):
+                        raise refusal from error
+                    raise
 
             try:
                 return run_in_unit(attempt, actor=actor, operation=operation, key=key, body=body)

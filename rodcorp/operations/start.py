@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from rodcorp.actors import Actor
-from rodcorp.databases import failover, hosts, journal
+from rodcorp.databases import failover, hosts, journal, refusals
 from rodcorp.databases.configuration import LOCAL, SQLITE
 from rodcorp.databases.doctor import snapshots_are_allowed
 from rodcorp.databases.fields import MICROSOFT
@@ -44,6 +44,7 @@ def start(say: Say = lambda message: None) -> None:
         # the copy first: it must be able to take what the primary has
         for alias in (LOCAL, SQLITE):
             _bring_up_to_date(alias, say)
+        _put_triggers_back(SQLITE, say)
         try:
             if has_primary():
                 _meet_primary(say)
@@ -58,6 +59,12 @@ def _bring_up_to_date(alias: str, say: Say) -> None:
     if is_behind(alias):
         say(f"Bringing the database '{alias}' up to date ...")
         call_command("migrate", database=alias, verbosity=0, interactive=False)
+
+
+def _put_triggers_back(alias: str, say: Say) -> None:
+    if lacking := refusals.put_back(connections[alias]):
+        say(f"Triggers of the database '{alias}' were not as they should be: {', '.join(lacking)}")
+        say("They are made anew. What was done meanwhile: manage.py verify_ledger")
 
 
 def _meet_primary(say: Say) -> None:
@@ -84,6 +91,7 @@ def _meet_primary(say: Say) -> None:
     else:
         failover.heard()
         _bring_up_to_date(MSSQL, say)
+        _put_triggers_back(MSSQL, say)
         try:
             hosts.register()
         except hosts.Restored as error:

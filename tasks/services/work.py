@@ -14,6 +14,7 @@ from rodcorp.kit.priorities import Priority
 from rodcorp.kit.services import service
 from tasks.errors import IllegalTransition
 from tasks.models import ReviewState, Task, TaskStatus
+from tasks.services import observing
 from tasks.services.creation import (
     STATUSES,
     TaskChanges,
@@ -52,8 +53,16 @@ def next_statuses(task: Task) -> tuple[TaskStatus, ...]:
 
 @service("tasks.update", needs=Permission.MANAGE_TASKS)
 def update_task(*, actor: Actor, task: Task, **changes: Unpack[TaskChanges]) -> Task:
-    """Change what is said about a task; its status and its agent have services of their own."""
-    return rows.change(task, **checked_details(changes))
+    """Change what is said about a task; its status and its agent have services of their own.
+
+    A quality score given to a completed task counts in its agent's rating, once a round.
+    """
+    values = checked_details(changes)
+    is_scored = values.get("quality_score", task.quality_score) != task.quality_score
+    rows.change(task, **values)
+    if is_scored:
+        observing.observe_quality(actor=actor, task=task)
+    return task
 
 
 @service("tasks.assign", needs=Permission.MANAGE_TASKS)
@@ -77,8 +86,9 @@ def update_task_status(
 ) -> Task:
     """Move a task to a status, and note how far it is.
 
-    Completing pays the reward, once a round. Taking a completed task up again, or cancelling it,
-    takes the reward back. The status it already has is no move: only the percentage is noted.
+    Completing pays the reward, once a round, and where there is a due date hands over how punctual
+    it was. Taking a completed task up again, or cancelling it, takes the reward back. The status it
+    already has is no move: only the percentage is noted.
     """
     if task.agent_id is not None:
         actor.require_own(task.agent_id)
@@ -98,6 +108,7 @@ def update_task_status(
     rows.change(task, **values)
     if wanted is TaskStatus.COMPLETED and present is not TaskStatus.COMPLETED:
         _pay(actor, task)
+        observing.observe_completion(actor=actor, task=task)
     if present is TaskStatus.COMPLETED and wanted is not present:
         ledger.take_back_task_reward(
             actor=actor,

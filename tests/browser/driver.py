@@ -11,7 +11,7 @@ ROLES = ("viewer", "supervisor", "payroll", "operator", "admin")
 PASSWORD = "correct-horse-9"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-# page -> address, or a way to it: (list, what the link in it starts with)
+# page -> address, or a way to it: a list, and the link to follow on it and on each page after it
 PAGES = {
     "home": "/",
     "agents": "/agents/",
@@ -26,6 +26,12 @@ PAGES = {
     "leaderboard": "/leaderboard/",
     "ledger": "/ledger/",
     "transaction": ("/ledger/", ".rc-table tbody a"),
+    "payroll": "/payroll/",
+    "pay-cycle-new": "/payroll/cycles/new/",
+    "pay-cycle": ("/payroll/", ".rc-table tbody a"),
+    "pay-cycle-closed": ("/payroll/?state=closed", ".rc-table tbody a"),
+    "payslip": ("/payroll/?state=closed", ".rc-table tbody a", ".rc-table tbody a"),
+    "payroll-analytics": "/payroll/analytics/",
     "databases": "/databases/",
     "conflicts": "/databases/conflicts/",
     "records": "/admin/",
@@ -104,10 +110,12 @@ class Visitor:
         way = PAGES.get(name, name)
         if isinstance(way, str):
             return self.page.goto(self.address + way)
-        first, link = way
-        self.page.goto(self.address + first)
-        href = self.page.locator(link).first.get_attribute("href")
-        return self.page.goto(self.address + href)
+        first, *links = way
+        answer = self.page.goto(self.address + first)
+        for link in links:
+            href = self.page.locator(link).first.get_attribute("href")
+            answer = self.page.goto(self.address + href)
+        return answer
 
 
 @contextmanager

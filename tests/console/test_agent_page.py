@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,8 +11,9 @@ from agents.models import Agent
 from agents.services.discussions import post_message
 from agents.services.presence import sweep_liveness
 from agents.services.registry import retire_agent
-from payroll.services.evaluations import record_performance_evaluation
+from payroll.services.evaluations import evaluate_agents, record_performance_evaluation
 from payroll.services.ledger import award_rodcoins, transfer
+from payroll.services.observations import record_observation
 from rodcorp.databases.sides import active_alias
 from tasks.models import Task
 from tasks.services.creation import create_task
@@ -88,8 +90,9 @@ def test_it_takes_as_many_queries_however_much_the_agent_did(browser, ada, live)
     live(ada, 3)
     few = queries()
     live(ada, 60)
-    # who asks, the agent, its wallet, and one for each of six lists
-    assert queries() == few == (9, 1)
+    # who asks, the agent, its wallet, one for each of six lists, and four for its rating: the
+    # parts, the evaluations and the observations of 30 days, and the course
+    assert queries() == few == (13, 1)
 
 
 def test_it_says_who_the_agent_is(ada, page):
@@ -133,6 +136,106 @@ def test_the_latest_of_everything_is_shown_and_links_to_the_rest(ada, page, live
     assert f'href="/tasks/?agent={ada.pk}"' in response.text
     assert f'href="/ledger/?agent={ada.pk}"' in response.text
     assert 'href="/discussions/?participant=Ada"' in response.text
+
+
+@pytest.fixture
+def observe(system):
+    def observe(agent, score, *, kind="quality", days_ago=0):
+        record_observation(
+            actor=system,
+            agent=agent,
+            kind=kind,
+            score=score,
+            source_kind="task",
+            source_key=f"{days_ago}",
+            observed_at=timezone.now() - timedelta(days=days_ago),
+        )
+
+    return observe
+
+
+@pytest.fixture
+def evaluate(system, admin):
+    def evaluate(agent, score):
+        record_performance_evaluation(actor=system, agent=agent, score=score, evaluator_id=admin.pk)
+
+    return evaluate
+
+
+def words_of(response):
+    """The page's words, without what marks them up."""
+    return " ".join(re.sub(r"<[^>]*>", " ", response.text).split())
+
+
+def test_it_shows_how_the_rating_comes_about(ada, page, observe, evaluate):
+    observe(ada, "4.00", days_ago=1)
+    observe(ada, "5.00", days_ago=2)
+    evaluate(ada, "2.50")
+    words = words_of(page(ada))
+    for said in (
+        "3.31 of 5 first judged within the last 30 days",
+        "It starts from 3.00, which counts like 5 scores",
+        "Evaluations 1, mean 2.50 Quality of tasks 2, mean 4.50",
+        "(5 × 3.00 + 11.50) ÷ (5 + 3) = 3.31",
+    ):
+        assert said in words
+
+
+def test_it_shows_where_the_rating_is_going(ada, browser, observe):
+    client = browser("viewer")
+
+    def shown():
+        return words_of(client.get(f"/agents/{ada.pk}/"))
+
+    observe(ada, 4, days_ago=40)
+    assert "3.17 of 5 steady 3.17 30 days ago" in shown()
+    observe(ada, 5, days_ago=3)
+    assert "3.43 of 5 up 3.17 30 days ago" in shown()
+    observe(ada, 0, days_ago=2)
+    assert "3.00 of 5 down 3.17 30 days ago" in shown()
+
+
+def test_the_course_is_drawn_between_the_whole_numbers_around_it(ada, page, evaluate):
+    for score in (5, 5, 0):
+        evaluate(ada, score)
+    response = page(ada)
+    course = response.context["course"]
+    # 3.33, 3.57, 3.12 and, now, 3.12, in a box of 300 by 60 from 3 to 4
+    assert course.line == "0.0,40.2 100.0,25.8 200.0,52.8 300.0,52.8"
+    assert (course.low, course.high, course.evaluations) == (3, 4, 3)
+    assert f'points="{course.line}"' in response.text
+    assert "after each of the latest 3 evaluations" in response.text
+
+
+@pytest.mark.parametrize("scores", [[5] * 30, [0] * 30, ["2.99", "3.01"]])
+def test_the_course_stays_in_its_box(ada, page, evaluate, scores):
+    for score in scores:
+        evaluate(ada, score)
+    course = page(ada).context["course"]
+    for point in course.line.split():
+        x, y = map(float, point.split(","))
+        assert 0 <= x <= 300
+        assert 0 <= y <= 60
+    assert 0 <= course.low < course.high <= 5
+
+
+def test_one_evaluation_makes_no_course(ada, page, evaluate):
+    evaluate(ada, 4)
+    response = page(ada)
+    assert response.context["course"] is None
+    assert "<polyline" not in response.text
+
+
+def test_who_was_never_judged_is_not_rated(ada, page):
+    response = page(ada)
+    assert "Not rated: nobody has judged the work of Ada yet." in words_of(response)
+    assert "<polyline" not in response.text
+
+
+def test_a_continuous_evaluation_says_what_it_was_made_from(ada, page, observe, system):
+    observe(ada, 5, kind="review")
+    evaluate_agents(actor=system)
+    assert "5.00 by continuous evaluation just now 1 × review 5.00" in words_of(page(ada))
 
 
 def test_what_others_did_is_not_shown(ada, page, live, make_agent):

@@ -188,6 +188,7 @@ HEALTHY = {
     "snapshot_isolation_state": answer((1,)),
     "'Collation'": answer(("Latin1_General_CI_AS",)),
     "FROM sys.tables": answer(),
+    "FROM sys.triggers": answer(),
 }
 
 
@@ -213,7 +214,8 @@ def session(certificate, django_db_blocker, monkeypatch):
     monkeypatch.setattr(doctor, "register_driver", lambda where: Driver())
     monkeypatch.setattr(doctor, "aliases", lambda: ["sqlite"])
     # the file of the tests has no triggers of a copy
-    monkeypatch.setattr("rodcorp.databases.validation.has_primary", lambda: False)
+    for module in ("validation", "refusals"):
+        monkeypatch.setattr(f"rodcorp.databases.{module}.has_primary", lambda: False)
 
     def findings(script=(), *, tls=certificate, **parameters):
         # the first pattern that fits answers

@@ -28,6 +28,11 @@ PAGES = list_pages()
 # Sorted without an index, and why that is right.
 WITHOUT_INDEX = {
     "ledger": {"description"},  # as wide as the rest of the row; every award would pay for it
+    "pay-cycles": {"starts_at", "ends_at"},  # a few a year
+    # the payslips of one cycle are found by it, and sorted then
+    "pay-cycle": {"net", "due", "recovered"},
+    "pay-cycle-step": {"net", "due", "recovered"},
+    "agent-payslips": {"net", "due", "recovered"},  # one agent's, a few a year
     # what could not be brought home is short: it is there to be dealt with
     "conflicts": {"kind", "table_name", "rule", "lost", "operation"},
 }

@@ -10,11 +10,22 @@ from django.db import connections
 from django.utils import timezone
 
 from agents.models import Agent, Discussion, LivenessChange
-from payroll.models import Evaluation, LedgerAccount, PayCycle, RodCoinsTransaction
+from payroll.models import (
+    Evaluation,
+    LedgerAccount,
+    Observation,
+    PayCycle,
+    PayCycleStep,
+    Payslip,
+    PayslipLine,
+    RatingPart,
+    RodCoinsTransaction,
+)
 from tasks.models import Task
 
 MODELS = (Agent, Discussion, LivenessChange, Evaluation, LedgerAccount, PayCycle)
-MODELS += (RodCoinsTransaction, Task)
+MODELS += (PayCycleStep, Payslip, PayslipLine)
+MODELS += (Observation, RatingPart, RodCoinsTransaction, Task)
 
 NOW = timezone.now() - timedelta(days=1)
 SOMEBODY = Agent(id=uuid4())
@@ -39,17 +50,45 @@ PLANS = {
     "LivenessChangeQuerySet.of_agent": lambda: LivenessChange.objects.of_agent(SOMEBODY),
     "EvaluationQuerySet.recent": lambda: Evaluation.objects.recent(),
     "EvaluationQuerySet.of_agent": lambda: Evaluation.objects.of_agent(SOMEBODY),
+    "EvaluationQuerySet.manual_since": lambda: Evaluation.objects.manual_since(SOMEBODY, NOW),
+    "EvaluationQuerySet.continuous": lambda: Evaluation.objects.continuous(),
+    "ObservationQuerySet.of_agent": lambda: Observation.objects.of_agent(SOMEBODY),
+    "ObservationQuerySet.since": lambda: Observation.objects.since(SOMEBODY, NOW),
+    "RatingPartQuerySet.of_agent": lambda: RatingPart.objects.of_agent(SOMEBODY),
     "AccountQuerySet.wallet_of": lambda: LedgerAccount.objects.filter(
         agent=SOMEBODY, kind="wallet"
     ),
     "PayCycleQuerySet.newest_first": lambda: PayCycle.objects.newest_first(),
-    "PayCycleQuerySet.current_number": lambda: PayCycle.objects.order_by("-number"),
+    "PayCycleQuerySet.in_list": lambda: PayCycle.objects.in_list(),
+    "PayCycleQuerySet.current_number": lambda: PayCycle.objects.filter(state="draft").order_by(
+        "number"
+    ),
+    "PayCycleQuerySet.last_opened": lambda: PayCycle.objects.order_by("-number"),
+    "PayCycleQuerySet.numbered": lambda: PayCycle.objects.filter(number=3),
+    "PayCycleQuerySet.first_in": lambda: PayCycle.objects.filter(
+        state__in=["draft", "computed"]
+    ).order_by("number"),
+    "PayCycleQuerySet.before": lambda: PayCycle.objects.before(PayCycle(number=3)),
+    "PayCycleQuerySet.due": lambda: PayCycle.objects.due(NOW),
+    "StepQuerySet.of_cycle": lambda: PayCycleStep.objects.of_cycle(PayCycle(id=uuid4())),
+    "PayslipQuerySet.of_cycle": lambda: Payslip.objects.of_cycle(PayCycle(id=uuid4())),
+    "PayslipQuerySet.of_agent": lambda: Payslip.objects.of_agent(SOMEBODY),
+    "PayslipQuerySet.totals": lambda: Payslip.objects.filter(cycle=PayCycle(id=uuid4())),
+    "LineQuerySet.of_payslip": lambda: PayslipLine.objects.of_payslip(Payslip(id=uuid4())),
+    "LineQuerySet.by_kind": lambda: PayslipLine.objects.by_kind(PayCycle(id=uuid4())),
+    "LineQuerySet.explained": lambda: PayslipLine.objects.explained(Payslip(id=uuid4())),
     "TransactionQuerySet.in_ledger": lambda: RodCoinsTransaction.objects.in_ledger(),
     "TransactionQuerySet.of_agent": lambda: RodCoinsTransaction.objects.of_agent(SOMEBODY),
     "TransactionQuerySet.of_wallet": lambda: RodCoinsTransaction.objects.of_wallet(
         SOMEBODY, LedgerAccount(id=uuid4())
     ),
     "TransactionQuerySet.of_task": lambda: RodCoinsTransaction.objects.of_task(uuid4(), 3),
+    "TransactionQuerySet.of_payslip": lambda: RodCoinsTransaction.objects.of_payslip(
+        Payslip(id=uuid4())
+    ),
+    "TransactionQuerySet.salaries_paid_in": lambda: RodCoinsTransaction.objects.filter(
+        cycle=3, source_kind="payslip"
+    ),
     "TransactionQuerySet.signed": lambda: RodCoinsTransaction.objects.in_ledger().signed(),
     "TaskQuerySet.in_list": lambda: Task.objects.in_list(),
     "TaskQuerySet.of_agent": lambda: Task.objects.of_agent(SOMEBODY, "pending"),
@@ -66,10 +105,18 @@ SORTS = {
     "AgentQuerySet.active_by_name": "it answers with nearly the whole table",
     "TransactionQuerySet.of_wallet": "one agent's rows, found by three indexes",
     "TransactionQuerySet.of_task": "what a task's few rounds paid",
+    "TransactionQuerySet.of_payslip": "at most two rows",
+    "PayCycleQuerySet.first_in": "the few cycles that are under way",
+    "PayCycleQuerySet.due": "the few cycles that are under way",
+    "PayslipQuerySet.of_cycle": "one cycle's payslips, by the names of other rows",
+    "PayslipQuerySet.of_agent": "one agent's payslips, by the numbers of other rows",
     "TaskQuerySet.overdue": "only what is overdue; by date alone it would read all that was",
 }
 
-NOT_READS = {"TransactionQuerySet.update", "TransactionQuerySet.delete"}
+NOT_READS = {
+    f"TransactionQuerySet.{name}"
+    for name in ("update", "delete", "bulk_create", "bulk_update", "update_or_create")
+}
 
 
 def plan_of(queryset):

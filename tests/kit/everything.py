@@ -10,16 +10,27 @@ from agents.models import Agent, AgentSkill, Discussion, LivenessChange
 from agents.services.discussions import acknowledge
 from agents.services.registry import register_agent, update_agent
 from payroll.models import (
+    BonusRule,
     Evaluation,
     LedgerAccount,
+    LedgerSeal,
+    Observation,
     PayCycle,
+    PayCycleStep,
     PayrollMaster,
+    PayScale,
     Payslip,
     PayslipLine,
+    PerformanceBand,
     RodCoinsTransaction,
 )
 from payroll.services.ledger import award_rodcoins
-from payroll.services.salaries import set_salary
+from payroll.services.salaries import (
+    add_bonus_rule,
+    set_pay_scale,
+    set_performance_band,
+    set_salary,
+)
 from rodcorp.databases.models import Conflict, Host, OutboxMessage, UnitMarker
 from rodcorp.databases.units import run_in_unit
 from rodcorp.gateway.models import AccessToken
@@ -50,9 +61,15 @@ SEES = {
     RodCoinsTransaction: EVERYBODY,
     LedgerAccount: EVERYBODY,
     PayrollMaster: EVERYBODY,
+    PayScale: EVERYBODY,
+    PerformanceBand: EVERYBODY,
+    BonusRule: EVERYBODY,
     PayCycle: EVERYBODY,
+    PayCycleStep: EVERYBODY,
     Payslip: EVERYBODY,
+    LedgerSeal: EVERYBODY,
     Evaluation: EVERYBODY,
+    Observation: EVERYBODY,
     Task: EVERYBODY,
     TaskSkill: EVERYBODY,
     TaskLabel: EVERYBODY,
@@ -79,6 +96,9 @@ ADDS = {
     Discussion: SUPERVISORS | PAYROLL,
     RodCoinsTransaction: PAYROLL,
     PayrollMaster: PAYROLL,
+    PayScale: PAYROLL,
+    PerformanceBand: PAYROLL,
+    BonusRule: PAYROLL,
     Evaluation: SUPERVISORS,
     Task: SUPERVISORS,
     TaskDependency: SUPERVISORS,
@@ -88,6 +108,9 @@ CHANGES = {
     Agent: SUPERVISORS,
     AgentSkill: SUPERVISORS,
     PayrollMaster: PAYROLL,
+    PayScale: PAYROLL,
+    PerformanceBand: PAYROLL,
+    BonusRule: PAYROLL,
     Task: SUPERVISORS,
     User: ADMINS,
 }
@@ -102,8 +125,11 @@ WITHOUT_HISTORY = {
     LivenessChange,
     RodCoinsTransaction,
     LedgerAccount,
+    PayCycleStep,
     Payslip,
+    LedgerSeal,
     Evaluation,
+    Observation,
     Review,
     DispatchDecision,
     UnitMarker,
@@ -156,6 +182,9 @@ def _company(actor, number):
     award_rodcoins(actor=actor, agent=agent, amount=number + 1, description=f"work {number}")
     set_salary(actor=actor, agent=agent, base_salary=100)
     set_salary(actor=actor, agent=agent, base_salary=100 + number)
+    set_pay_scale(actor=actor, level=f"level {number}", base_salary=100, seniority_multiplier="1.5")
+    set_performance_band(actor=actor, minimum=f"0.{number:02}", multiplier="1.1")
+    add_bonus_rule(actor=actor, kind="fixed", label=f"bonus {number}", amount=5, agent=agent)
     task = create_task(
         actor=actor,
         agent=agent,
@@ -189,9 +218,29 @@ def _records(actor, number):
     )
     for row in (cycle, token):
         run_in_unit(lambda unit, row=row: rows.insert(row), actor=actor, operation="test")
-    slip = Payslip.objects.create(cycle=cycle, agent=agent, net=number, **_signed())
+    slip = Payslip.objects.create(cycle=cycle, agent=agent, net=number, due=number, **_signed())
     PayslipLine.objects.create(
-        payslip=slip, position=1, label=f"Base {number}", amount=number, **_signed()
+        payslip=slip, position=1, kind="base", label=f"Base {number}", amount=number, **_signed()
+    )
+    PayCycleStep.objects.create(cycle=cycle, state="draft", happened_at=at, **_signed())
+    LedgerSeal.objects.create(
+        cycle=cycle,
+        position=1,
+        rows="[]",
+        row_count=0,
+        previous="",
+        digest=f"{number:064}",
+        sealed_at=at,
+        **_signed(),
+    )
+    Observation.objects.create(
+        agent=agent,
+        kind="quality",
+        score=4,
+        source_kind="task",
+        source_key=f"{task.pk}/1",
+        observed_at=at,
+        **_signed(),
     )
     Evaluation.objects.create(
         agent=agent,

@@ -11,7 +11,16 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, reverse
 
 from agents.models import Agent, AgentSkill, Discussion
-from payroll.models import Evaluation, Payslip, RodCoinsTransaction
+from payroll.models import (
+    Evaluation,
+    LedgerSeal,
+    Observation,
+    PayCycleStep,
+    PayScale,
+    Payslip,
+    PerformanceBand,
+    RodCoinsTransaction,
+)
 from rodcorp.databases.sides import active_alias
 from rodcorp.kit.admin import BaseAdmin
 from rodcorp.people.models import User
@@ -153,8 +162,13 @@ LIST_QUERIES = {
     AgentSkill: (4, 1),
     Discussion: (5, 1),
     RodCoinsTransaction: (4, 1),
+    PayScale: (4, 1),
+    PerformanceBand: (4, 1),
+    PayCycleStep: (4, 1),
     Payslip: (4, 1),
+    LedgerSeal: (4, 1),
     Evaluation: (4, 1),
+    Observation: (4, 1),
     Task: (4, 1),
     TaskSkill: (4, 1),
     TaskDependency: (4, 1),

@@ -171,7 +171,8 @@ def test_the_ledger_still_explains_the_balances_of_others(removal):
 def test_a_judgement_by_a_sample_agent_goes_and_the_rating_follows(removal):
     [evaluation] = removal.left[Evaluation]
     assert evaluation.evaluator_name == "boss"
-    assert [agent.performance_rating for agent in removal.left[Agent]] == [Decimal("2.00")]
+    # (5 x 3.00 + 2.00) / 6
+    assert [agent.performance_rating for agent in removal.left[Agent]] == [Decimal("2.83")]
 
 
 def test_a_pay_cycle_in_which_others_were_booked_stays_and_is_no_longer_sample(removal):

@@ -2,7 +2,6 @@ import re
 import time
 from collections import Counter, defaultdict
 from datetime import timedelta
-from decimal import Decimal
 from io import StringIO
 from ipaddress import ip_address, ip_network
 from types import SimpleNamespace
@@ -18,7 +17,12 @@ from payroll.models import (
     AccountKind,
     Evaluation,
     LedgerAccount,
+    LedgerSeal,
+    LineKind,
+    Observation,
     PayCycle,
+    PayCycleState,
+    PayCycleStep,
     PayrollMaster,
     Payslip,
     PayslipLine,
@@ -37,8 +41,9 @@ from rodcorp.operations.sample import (
     remove_sample_data,
 )
 from rodcorp.operations.sample.script import ANCHOR, THE_END
-from tasks.models import OPEN_STATUSES, ReviewState, Task, TaskStatus
+from tasks.models import OPEN_STATUSES, Review, ReviewState, Task, TaskStatus
 from tests.operations.whole_database import LOADER, business_models, everything, undone
+from tests.payroll.judging import formula
 
 # Columns that say what is planned, not what happened.
 PLANS = {"due_date", "ends_at"}
@@ -227,7 +232,7 @@ def test_every_kind_of_transaction_occurs(company):
     assert kinds == set(TransactionType.values)
 
 
-def test_the_lines_of_a_payslip_sum_to_its_net_which_is_what_was_paid(company):
+def test_the_lines_of_a_payslip_sum_to_its_net_and_what_was_due_was_paid(company):
     ledger = {row.pk: row for row in company.rows[RodCoinsTransaction]}
     accounts = {account.pk: account for account in company.rows[LedgerAccount]}
     explained = defaultdict(int)
@@ -235,16 +240,42 @@ def test_the_lines_of_a_payslip_sum_to_its_net_which_is_what_was_paid(company):
         explained[line.payslip_id] += line.amount
     for payslip in company.rows[Payslip]:
         paid = ledger[natural_id("transaction", "payslip", str(payslip.pk))]
-        assert explained[payslip.pk] == payslip.net == paid.amount
+        assert explained[payslip.pk] == payslip.net
+        assert paid.amount == payslip.due > 0 == payslip.recovered
         assert (paid.transaction_type, paid.agent_id) == (TransactionType.SALARY, payslip.agent_id)
         assert accounts[paid.source_id].kind == AccountKind.PAYROLL
         assert (paid.source_kind, paid.source_key) == ("payslip", str(payslip.pk))
 
 
-def test_everybody_has_a_salary_and_one_payslip(company):
+def test_the_payslips_explain_every_row_of_the_first_cycle_but_transfers(company):
+    ledger = [row for row in company.rows[RodCoinsTransaction] if row.cycle == 1]
+    explained = Counter(line.transaction_id for line in company.rows[PayslipLine])
+    paid = {TransactionType.SALARY, TransactionType.TRANSFER}
+    assert {row.pk: 1 for row in ledger if row.transaction_type not in paid} == {
+        row: count for row, count in explained.items() if row
+    }
+    assert {line.kind for line in company.rows[PayslipLine]} == set(LineKind.values) - {
+        LineKind.ROUNDING,
+        LineKind.RECOVERY,
+    }
+
+
+def test_everybody_has_one_payslip_with_a_salary_of_their_own_or_of_their_level(company):
     everybody = sorted(agent.pk for agent in company.rows[Agent])
     assert sorted(payslip.agent_id for payslip in company.rows[Payslip]) == everybody
-    assert sorted(master.agent_id for master in company.rows[PayrollMaster]) == everybody
+    agreed = {master.agent_id for master in company.rows[PayrollMaster]}
+    assert 0 < len(agreed) < len(everybody)
+    bases = {line.basis for line in company.rows[PayslipLine] if line.kind == LineKind.BASE}
+    assert {"agreed", "scale of junior", "scale of mid"} <= bases
+
+
+def test_the_first_cycle_went_through_every_state_and_is_sealed(company):
+    [first] = [cycle for cycle in company.rows[PayCycle] if cycle.number == 1]
+    steps = [step for step in company.rows[PayCycleStep] if step.cycle_id == first.pk]
+    steps.sort(key=lambda step: step.happened_at)
+    assert [step.state for step in steps] == PayCycleState.values
+    ledger = [row for row in company.rows[RodCoinsTransaction] if row.cycle == 1]
+    assert sum(seal.row_count for seal in company.rows[LedgerSeal]) == len(ledger)
 
 
 def test_the_first_cycle_is_closed_and_the_second_is_current(company):
@@ -260,16 +291,26 @@ def test_transactions_are_booked_in_the_cycle_of_their_moment(company):
         assert row.cycle == (2 if row.created_at >= closed else 1)
 
 
-def test_ratings_are_the_means_of_the_evaluations_by_others(company):
-    scores = defaultdict(list)
-    for evaluation in sorted(company.rows[Evaluation], key=lambda row: row.evaluated_at):
-        past = scores[evaluation.agent_id]
-        past.append(evaluation.score)
-        assert evaluation.rating_after == (sum(past) / len(past)).quantize(Decimal("0.01"))
+def test_ratings_follow_from_evaluations_by_others_and_from_what_was_observed(company):
+    evaluations = company.rows[Evaluation]
+    judged = [(row.agent_id, row.evaluated_at, row.score) for row in evaluations]
+    judged += [(row.agent_id, row.observed_at, row.score) for row in company.rows[Observation]]
+
+    def rating(agent, until):
+        return formula([score for who, at, score in judged if who == agent and at <= until])
+
+    for evaluation in evaluations:
+        assert evaluation.rating_after == rating(evaluation.agent_id, evaluation.evaluated_at)
         assert evaluation.evaluator_id != evaluation.agent_id
     for agent in company.rows[Agent]:
-        mean = sum(scores[agent.pk]) / len(scores[agent.pk])
-        assert agent.performance_rating == mean.quantize(Decimal("0.01"))
+        assert agent.performance_rating == rating(agent.pk, THE_END)
+
+
+def test_every_kind_of_observation_was_made(company):
+    kinds = {row.kind for row in company.rows[Observation]}
+    assert kinds == {"quality", "punctuality", "review"}
+    reviews = [row for row in company.rows[Observation] if row.kind == "review"]
+    assert len(reviews) == len(company.rows[Review])
 
 
 def test_agents_fell_silent_at_different_moments_and_that_was_noted(company):

@@ -135,7 +135,8 @@ class TestEvaluating:
         assert (str(evaluation.score), evaluation.notes) == ("4.25", "Good\nwork")
         assert (evaluation.evaluator_kind, evaluation.evaluator_name) == ("user", "a-supervisor")
         ada.refresh_from_db()
-        assert str(ada.performance_rating) == "4.25"
+        # (5 x 3.00 + 4.25) / 6
+        assert str(ada.performance_rating) == "3.21"
 
     @pytest.mark.parametrize(
         ("typed", "field", "said"),

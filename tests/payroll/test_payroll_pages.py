@@ -1,14 +1,12 @@
-"""The leaderboard, the ledger and who may reach the forms."""
+"""The ledger, and who may reach the forms."""
 
 import re
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from django.db import connections
 from django.test import Client
 
-from agents.models import Agent
 from payroll.models import Evaluation, RodCoinsTransaction
 from payroll.services.ledger import (
     award_rodcoins,
@@ -17,29 +15,20 @@ from payroll.services.ledger import (
     reverse_transaction,
     transfer,
 )
-from rodcorp.databases.sides import active_alias
 from rodcorp.databases.units import run_in_unit
 from tests.pages import csv_of, escaped, orders, queries, records
+from tests.payroll.tampering import past_triggers, run_sql
 
 pytestmark = pytest.mark.django_db
 
 # in the company's database and in this host's file: who asks, and the session
-LIST_QUERIES = {"/leaderboard/": (5, 1), "/ledger/": (3, 1)}
+LIST_QUERIES = {"/ledger/": (3, 1)}
 ROW_QUERIES = (3, 1)
 
 ROLES = ["viewer", "supervisor", "payroll", "operator", "admin"]
 PAYERS = {"payroll", "admin"}
 JUDGES = {"supervisor", "admin"}
 
-PLACES = {
-    "place": lambda row, place: place,
-    "name": lambda row, place: row.name.lower(),
-    "project": lambda row, place: row.project.lower(),
-    "team": lambda row, place: row.team or "",
-    "ai_model": lambda row, place: row.ai_model or "",
-    "performance_rating": lambda row, place: row.performance_rating,
-    "total_rodcoins_earned": lambda row, place: row.total_rodcoins_earned,
-}
 ROWS = {
     "created_at": lambda row: row.created_at,
     "agent": lambda row: row.agent.name.lower(),
@@ -116,87 +105,6 @@ def test_no_order_compares_uuids(browser, fill, url):
     for column in client.get(url).context["table"].columns:
         sorted_by = orders(client, f"{url}?sort={column.name}")
         assert not any("UUID" in order for order in sorted_by), column.name
-
-
-class TestTheLeaderboard:
-    @pytest.mark.parametrize("column", PLACES)
-    @pytest.mark.parametrize("direction", ["", "-"])
-    def test_every_column_sorts(self, browser, fill, column, direction):
-        fill(9)
-        response = browser("viewer").get(f"/leaderboard/?sort={direction}{column}")
-        table = response.context["table"]
-        assert {shown.name for shown in table.columns} == set(PLACES)
-        values = [PLACES[column](row, table.value_place(row)) for row in records(response)]
-        assert len(values) == 9
-        assert values == sorted(values, reverse=bool(direction))
-
-    def test_equals_are_placed_by_project_and_name(self, browser, make_agent, system):
-        for name, project, amount in [
-            ("Ken", "b", 5),
-            ("Ada", "b", 5),
-            ("Zoe", "a", 5),
-            ("Ida", "c", 9),
-        ]:
-            agent = make_agent(name, project=project)
-            award_rodcoins(actor=system, agent=agent, amount=amount, description="x")
-        make_agent("Nobody")
-        rows = csv_of(browser("viewer"), "/leaderboard/?export=csv")
-        assert [(row["Place"], row["Agent"]) for row in rows] == [
-            ("1", "Ida"),
-            ("2", "Zoe"),
-            ("3", "Ada"),
-            ("4", "Ken"),
-        ]
-
-    @pytest.mark.parametrize(
-        ("query", "expected"),
-        [
-            ("project=apollo", [("2", "Ada")]),
-            ("team=Data", [("1", "Grace"), ("3", "Linus")]),
-            ("ai_model=codex", [("3", "Linus")]),
-            ("team=Data&ai_model=codex&sort=-place", [("3", "Linus")]),
-        ],
-    )
-    def test_a_filter_keeps_everybodys_place(
-        self, browser, award, make_agent, system, query, expected
-    ):
-        for name, amount, model in (("Grace", 90, "claude"), ("Linus", 10, "codex")):
-            agent = make_agent(name, team="Data", ai_model=model)
-            award_rodcoins(actor=system, agent=agent, amount=amount, description="x")
-        rows = csv_of(browser("viewer"), f"/leaderboard/?export=csv&{query}")
-        assert [(row["Place"], row["Agent"]) for row in rows] == expected
-
-    def test_a_bar_is_as_long_as_the_share_of_the_first(self, browser, award, make_agent, system):
-        award_rodcoins(actor=system, agent=make_agent("Half"), amount=25, description="x")
-        page = browser("viewer").get("/leaderboard/").text
-        assert re.findall(r"width: (\d+)%", page) == ["100", "50"]
-
-    def test_the_export_is_of_numbers(self, browser, ada, system):
-        award_rodcoins(actor=system, agent=ada, amount=12345, description="x")
-        (row,) = csv_of(browser("viewer"), "/leaderboard/?export=csv")
-        assert row == {
-            "Place": "1",
-            "Agent": "Ada",
-            "Project": "apollo",
-            "Team": "Core",
-            "AI model": "claude",
-            "Rating": "0.00",
-            "RodCoins earned": "12345",
-        }
-
-    def test_an_agent_of_another_program_breaks_nothing(self, browser, ada):
-        Agent.objects.filter(pk=ada.pk).update(
-            total_rodcoins_earned=7,
-            performance_rating=None,
-            status=None,
-            last_seen=None,
-            team=None,
-            ai_model=None,
-        )
-        client = browser()
-        assert "Ada" in client.get("/leaderboard/").text
-        assert client.get(f"/agents/{ada.pk}/award/").status_code == 200
-        assert client.get(f"/agents/{ada.pk}/evaluate/").status_code == 200
 
 
 class TestTheLedger:
@@ -297,10 +205,8 @@ class TestTheLedger:
             assert escaped(text) in page
 
     def test_a_row_between_the_companys_own_accounts_breaks_nothing(self, browser, award):
-        with connections[active_alias()].cursor() as cursor:
-            cursor.execute(
-                'UPDATE "RodCoinsTransactions" SET "AgentUUID" = NULL, "ActorName" = %s', [""]
-            )
+        with past_triggers():
+            run_sql('UPDATE "RodCoinsTransactions" SET "AgentUUID" = NULL, "ActorName" = %s', "")
         client = browser()
         assert "50" in client.get("/ledger/").text
         page = client.get(f"/ledger/{award.pk}/").text

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
-from rodcorp.databases import configuration, failover, journal, pool, sides
+from rodcorp.databases import configuration, failover, journal, pool, refusals, sides
 from rodcorp.databases.configuration import LOCAL, SQLITE
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.sessions import drop
@@ -71,6 +71,7 @@ def _templates() -> Path:
         connections[SQLITE].cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
     shutil.copy(directory / configuration.SQLITE_FILE, directory / PRIMARY_FILE)
     with aliases(configured(directory, Link(directory))):
+        refusals.install(connections[SQLITE])
         journal.install(connections[SQLITE])
         connections[SQLITE].cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return directory

@@ -107,15 +107,21 @@ class Feed:
                 # filled anew, the copy may hold another row that was to be the same
                 keeps = rule.append_only and not is_complete
                 _apply_rows(rule, pulled.rows.get(table, []), busy, keeps=keeps)
+            deleted = []
             for table, rule in reversed(rules().items()):
                 gone = pulled.deleted.get(table, [])
                 if is_complete:
                     _forget_unknown(rule, pulled.rows.get(table, []), busy)
                 _apply_deletions(rule, gone, busy)
+                if gone and rule.rebuild:
+                    deleted.append(rule.rebuild)
             _delete_what_was_put_off(pulled, busy)
             if is_complete:
                 rebuild_derived(SQLITE)
                 eligibility.note_complete(connection)
+            else:
+                for rebuild in deleted:
+                    rebuild(SQLITE)
             with connection.cursor() as cursor:
                 cursor.execute("UPDATE rodcorp_copy SET cursor = %s", [pulled.cursor])
         if pulled:

@@ -15,9 +15,9 @@ register = template.Library()
 TONES = {
     "good": (
         *("active", "up", "completed", "approved", "positive", "earned", "bonus", "salary"),
-        *("resolved", "primary", "yes", "at_work"),
+        *("resolved", "primary", "yes", "at_work", "posted"),
     ),
-    "busy": ("in_progress", "waiting", "normal", "adjustment", "transfer", "healing"),
+    "busy": ("in_progress", "waiting", "normal", "adjustment", "transfer", "healing", "computed"),
     "warn": (
         *("late", "blocked", "high", "changes_requested", "inactive", "deduction", "reversed"),
         *("open", "conflict", "fallback"),

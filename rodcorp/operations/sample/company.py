@@ -4,7 +4,7 @@ vans' routes, Lighthouse tells customers where their parcel is."""
 from datetime import datetime
 
 from agents.services.registry import AgentDetails, NewAgent
-from rodcorp.operations.sample.script import Salary, at
+from rodcorp.operations.sample.script import Salary, SampleBonusRule, at
 
 ATLAS = "atlas"
 LIGHTHOUSE = "lighthouse"
@@ -231,17 +231,31 @@ SILENT_FOR = {
     "Lev": 2 * 24 * 60 + 85,
 }
 
+# By seniority level: the base salary and the multiplier of who has no salary of their own.
+PAY_SCALES = {
+    "junior": (60, "1.00"),
+    "mid": (90, "1.10"),
+    "senior": (120, "1.25"),
+    "principal": (150, "1.50"),
+}
+
+# From a rating on, by what it multiplies the salary.
+PERFORMANCE_BANDS = {"0.00": "0.95", "3.00": "1.00", "3.30": "1.05", "4.00": "1.10"}
+
+# What was agreed with somebody in person; the others are paid by their level.
 SALARIES = {
-    "Ada": Salary(150, "1.50", "1.10", 25),
+    "Ada": Salary(150, bonus=25),
     "Bram": Salary(120, "1.25", "1.05"),
-    "Chidi": Salary(90, "1.10", "1.05", 15),
-    "Dalia": Salary(120, "1.25", "1.10", 10),
+    "Chidi": Salary(95, bonus=15),
+    "Dalia": Salary(120, performance="1.10", bonus=10),
     "Emre": Salary(90, "1.10", "0.95"),
-    "Freya": Salary(60, "1.00", "1.00", 5),
     "Goro": Salary(120, "1.25", "1.00", 10),
-    "Hana": Salary(90, "1.10", "1.05"),
-    "Ines": Salary(90, "1.10", "1.15", 20),
-    "Jonas": Salary(120, "1.25", "1.05"),
-    "Kaya": Salary(90, "1.10", "1.00"),
+    "Ines": Salary(90, "1.15", bonus=20),
     "Lev": Salary(60, "1.00", "0.95"),
 }
+
+BONUS_RULES = (
+    SampleBonusRule("Freya", "fixed", "Language course", 5),
+    SampleBonusRule("Hana", "per_task", "Finished tasks", 2),
+    SampleBonusRule("Jonas", "rating", "Praised work", 12, threshold="3.50"),
+)

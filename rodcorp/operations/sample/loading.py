@@ -10,7 +10,13 @@ from django.db.models import Q
 
 from agents.models import Agent, AgentStatus, Discussion, Liveness, LivenessChange
 from agents.services.registry import NewAgent, register_agents, update_agent
-from payroll.models import Evaluation, PayCycle, RodCoinsTransaction
+from payroll.models import (
+    Evaluation,
+    PayCycle,
+    PayScale,
+    PerformanceBand,
+    RodCoinsTransaction,
+)
 from rodcorp.actors import Actor, Permission
 from rodcorp.databases.failover import require_primary
 from rodcorp.databases.ids import natural_id
@@ -94,11 +100,15 @@ def _refuse_to_mix() -> None:
             f"The sample has an agent '{agent.name}' in a project '{agent.project}', and so has "
             "this database; load it into another database."
         )
-    if PayCycle.objects.exists():
-        raise Conflict(
-            "The sample has pay cycles 1 and 2, and this database has pay cycles of its own; load "
-            "it into another database."
-        )
+    for models, what in (
+        ((PayCycle,), "pay cycles"),
+        ((PayScale, PerformanceBand), "pay scales and performance bands"),
+    ):
+        if any(model._base_manager.exists() for model in models):
+            raise Conflict(
+                f"The sample has {what}, and this database has {what} of its own; load it into "
+                "another database."
+            )
 
 
 def _load() -> SampleSummary:

@@ -1,39 +1,50 @@
 """The sample company's money: awards, a finished pay cycle, and the ratings pay follows."""
 
-from collections import defaultdict
-from collections.abc import Iterator
-from decimal import ROUND_HALF_UP, Decimal
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import partial
-from typing import NamedTuple
 
-from agents.models import Agent
+from payroll.derived.ratings import (
+    MANUAL,
+    Judgement,
+    move_ratings,
+    points_of,
+    shrunk_rating,
+)
 from payroll.models import (
     AccountKind,
+    BonusRule,
     Evaluation,
-    LineKind,
+    Observation,
     PayCycle,
     PayCycleState,
     PayrollMaster,
-    Payslip,
-    PayslipLine,
+    PayScale,
+    PerformanceBand,
     TransactionType,
 )
+from payroll.services import cycles
 from payroll.services.ledger import (
     NewAward,
     Posting,
     accounts_of,
     award_many,
-    company_account,
     post,
     reverse_transaction,
 )
 from rodcorp.databases.ids import natural_id
+from rodcorp.databases.units import open_unit
 from rodcorp.kit import rows
-from rodcorp.operations.sample.company import SALARIES
+from rodcorp.operations.sample.company import (
+    BONUS_RULES,
+    PAY_SCALES,
+    PERFORMANCE_BANDS,
+    SALARIES,
+)
 from rodcorp.operations.sample.rewards import AWARDS, EVALUATIONS, REVERSALS, TRANSFERS
 from rodcorp.operations.sample.script import (
     ANCHOR,
-    Salary,
+    COMPUTED,
     SampleAward,
     SampleEvaluation,
     SampleReversal,
@@ -42,15 +53,14 @@ from rodcorp.operations.sample.script import (
 )
 from rodcorp.operations.sample.story import STORYTELLER, Event, Story
 
-_CYCLES = {1: (ANCHOR, at(14, "00:00")), 2: (at(14, "00:00"), at(28, "00:00"))}
-
 
 def money(story: Story) -> Iterator[Event]:
-    yield Event(ANCHOR, partial(_open_cycle, 1))
+    yield Event(ANCHOR, _open_cycle)
+    yield Event(ANCHOR, _agree_scales)
     yield Event(ANCHOR, partial(_agree_salaries, story))
-    yield Event(at(14, "08:00"), partial(_advance, PayCycleState.COMPUTED))
-    yield Event(at(14, "09:00"), partial(_advance, PayCycleState.APPROVED))
-    yield Event(at(14, "10:00"), partial(_pay_salaries, story))
+    yield Event(COMPUTED, partial(_step, cycles.write_payslips))
+    yield Event(at(14, "09:00"), partial(_step, _approve))
+    yield Event(at(14, "10:00"), partial(_step, cycles.pay_salaries))
     yield Event(at(14, "10:30"), partial(_turn_over, story))
     for award in AWARDS:
         yield Event(award.when, partial(_award, story, award))
@@ -61,18 +71,27 @@ def money(story: Story) -> Iterator[Event]:
 
 
 def judge_agents(story: Story) -> None:
-    """Insert the evaluations with the ratings that followed from them. Their service would give
-    each an id of the open unit, another one at every load."""
-    scores: dict[str, list[Decimal]] = defaultdict(list)
+    """Insert the evaluations with the ratings that followed from them and from what was observed
+    until then. Their service would give each an id of the open unit, another one at every load."""
+    judged = [
+        (sample.when, Judgement(story.agents[sample.agent].pk, MANUAL, Decimal(sample.score)))
+        for sample in EVALUATIONS
+    ]
+    observed = Observation.objects.filter(agent__in=list(story.agents.values()))
+    seen = [(row.observed_at, Judgement(row.agent_id, row.kind, row.score)) for row in observed]
     evaluations = []
     for sample in sorted(EVALUATIONS, key=lambda sample: sample.when):
-        past = scores[sample.agent]
-        past.append(Decimal(sample.score))
-        rating = (sum(past, Decimal(0)) / len(past)).quantize(Decimal("0.01"))
-        story.agents[sample.agent].performance_rating = rating
-        evaluations.append(_evaluation(story, sample, rating))
+        agent = story.agents[sample.agent]
+        past = [
+            points_of(each.score)
+            for when, each in judged + seen
+            if each.agent_id == agent.pk and when <= sample.when
+        ]
+        evaluations.append(_evaluation(story, sample, shrunk_rating(len(past), sum(past))))
     rows.insert_many(evaluations)
-    Agent.objects.bulk_update(story.agents.values(), ["performance_rating"])
+    ratings = move_ratings(open_unit().alias, [judgement for _, judgement in judged])
+    for agent in story.agents.values():
+        agent.performance_rating = ratings.get(agent.pk, agent.performance_rating)
 
 
 def _evaluation(story: Story, sample: SampleEvaluation, rating: Decimal) -> Evaluation:
@@ -127,114 +146,90 @@ def _transfer(story: Story, transfer: SampleTransfer) -> None:
     )
 
 
-def _open_cycle(number: int) -> None:
-    starts_at, ends_at = _CYCLES[number]
-    rows.insert(
-        PayCycle(
-            id=natural_id("pay cycle", number),
-            number=number,
-            starts_at=starts_at,
-            ends_at=ends_at,
-            is_sample=True,
-        )
+def _open_cycle() -> None:
+    cycles.open_numbered(1, ANCHOR, at(14, "00:00"), is_sample=True)
+
+
+def _step(make: Callable[[PayCycle], None]) -> None:
+    """What the service of a step does, without asking who may: the story has no users."""
+    make(PayCycle.objects.get(number=1))
+
+
+def _approve(cycle: PayCycle) -> None:
+    cycles.move(cycle, PayCycleState.APPROVED, "Compared with what was agreed in October")
+
+
+def _turn_over(story: Story) -> None:
+    _step(cycles.seal_and_turn_over)
+    for agent in story.agents.values():
+        agent.current_pay_cycle = 2
+
+
+def _agree_scales() -> None:
+    rows.insert_many(
+        [
+            PayScale(
+                id=natural_id("pay scale", level),
+                level=level,
+                base_salary=base,
+                seniority_multiplier=Decimal(multiplier),
+            )
+            for level, (base, multiplier) in PAY_SCALES.items()
+        ]
+    )
+    rows.insert_many(
+        [
+            PerformanceBand(
+                id=natural_id("performance band", Decimal(minimum)),
+                minimum=Decimal(minimum),
+                multiplier=Decimal(multiplier),
+            )
+            for minimum, multiplier in PERFORMANCE_BANDS.items()
+        ]
     )
 
 
-def _advance(state: PayCycleState) -> None:
-    rows.change(PayCycle.objects.get(number=1), state=state)
+def remove_scales() -> None:
+    """Those nobody changed since the story agreed on them; the others are somebody's own by now."""
+    models: tuple[type[PayScale] | type[PerformanceBand], ...] = (PayScale, PerformanceBand)
+    for model in models:
+        images = model.history.all()
+        told = images.filter(actor_kind=STORYTELLER.kind, actor_id=STORYTELLER.id)
+        changed = images.exclude(pk__in=told.values("pk"))
+        untouched = model._base_manager.filter(pk__in=told.values("id"))
+        rows.delete_many(untouched.exclude(pk__in=changed.values("id")))
 
 
 def _agree_salaries(story: Story) -> None:
     rows.insert_many(
         [
             PayrollMaster(
-                id=natural_id("payroll", story.agents[name].pk, ANCHOR),
+                id=natural_id("salary", story.agents[name].pk, ANCHOR.isoformat()),
                 agent=story.agents[name],
                 base_salary=salary.base,
-                seniority_multiplier=Decimal(salary.seniority),
-                performance_multiplier=Decimal(salary.performance),
+                seniority_multiplier=_agreed(salary.seniority),
+                performance_multiplier=_agreed(salary.performance),
                 bonus=salary.bonus,
                 effective_from=ANCHOR,
             )
             for name, salary in SALARIES.items()
         ]
     )
-
-
-def _pay_salaries(story: Story) -> None:
-    """Post every salary from the payroll account, with the payslip that explains it."""
-    cycle = PayCycle.objects.get(number=1)
-    payroll = company_account(AccountKind.PAYROLL)
-    wallets = accounts_of(list(story.agents.values()), AccountKind.WALLET)
-    payslips, lines, postings = [], [], []
-    for name, salary in SALARIES.items():
-        agent = story.agents[name]
-        explained = payslip_lines(salary)
-        payslip = Payslip(
-            id=natural_id("payslip", cycle.number, agent.pk),
-            cycle=cycle,
-            agent=agent,
-            net=sum(line.amount for line in explained),
-            due=sum(line.amount for line in explained),
-        )
-        payslips.append(payslip)
-        lines += [
-            PayslipLine(
-                id=natural_id("payslip line", payslip.pk, position),
-                payslip=payslip,
-                position=position,
-                kind=line.kind,
-                label=line.label,
-                amount=line.amount,
+    rows.insert_many(
+        [
+            BonusRule(
+                id=natural_id("sample bonus rule", story.agents[rule.agent].pk, rule.label),
+                agent=story.agents[rule.agent],
+                kind=rule.kind,
+                label=rule.label,
+                amount=rule.amount,
+                threshold=_agreed(rule.threshold),
+                effective_from=ANCHOR,
             )
-            for position, line in enumerate(explained, start=1)
+            for rule in BONUS_RULES
         ]
-        postings.append(
-            Posting(
-                agent=agent,
-                source=payroll,
-                target=wallets[agent.pk],
-                amount=payslip.net,
-                transaction_type=TransactionType.SALARY,
-                description=f"Salary of {cycle}",
-                source_kind="payslip",
-                source_key=str(payslip.pk),
-            )
-        )
-    post(postings)
-    rows.insert_many(payslips)
-    rows.insert_many(lines)
-    _advance(PayCycleState.POSTED)
+    )
 
 
-class Line(NamedTuple):
-    kind: LineKind
-    label: str
-    amount: int
-
-
-def payslip_lines(salary: Salary) -> list[Line]:
-    """Why a salary is what it is: the base, what each multiplier adds to it, the bonus."""
-    graded = _coins(salary.base * Decimal(salary.seniority))
-    performed = _coins(graded * Decimal(salary.performance))
-    lines = [
-        Line(LineKind.BASE, "Base salary", salary.base),
-        Line(LineKind.SENIORITY, f"Seniority × {salary.seniority}", graded - salary.base),
-        Line(LineKind.PERFORMANCE, f"Performance × {salary.performance}", performed - graded),
-        Line(LineKind.BONUS, "Bonus of the cycle", salary.bonus),
-    ]
-    return [line for line in lines if line.amount]
-
-
-def _coins(amount: Decimal) -> int:
-    return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP))
-
-
-def _turn_over(story: Story) -> None:
-    """Close the cycle and open the next, in which everything from now on is booked."""
-    _advance(PayCycleState.CLOSED)
-    _open_cycle(2)
-    agents = list(story.agents.values())
-    for agent in agents:
-        agent.current_pay_cycle = 2
-    rows.change_many(agents, ["current_pay_cycle"])
+def _agreed(number: str | None) -> Decimal | None:
+    return None if number is None else Decimal(number)

@@ -15,7 +15,6 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 
 from agents.models import Agent, AgentSkill, Discussion, LivenessChange
-from payroll.derived.ratings import rebuild_ratings
 from payroll.models import (
     AccountKind,
     BonusRule,
@@ -32,14 +31,19 @@ from payroll.models import (
     RatingPart,
     RodCoinsTransaction,
     Standing,
+    StandingsDay,
     TransactionType,
 )
 from payroll.services.ledger import Posting, company_account, post
+from payroll.services.rebuilding import keep_payments_out, rebuild_derived
+from payroll.services.sealing import break_seals, seal_anew
 from rodcorp.actors import Actor, Permission
+from rodcorp.databases.refusals import rewriting
 from rodcorp.databases.units import open_unit, run_in_unit
 from rodcorp.gateway.models import AccessToken
 from rodcorp.kit import rows
 from rodcorp.kit.services import service
+from rodcorp.operations.sample.paying import remove_scales
 from tasks.models import (
     DispatchDecision,
     Review,
@@ -109,13 +113,23 @@ def remove_sample_data(*, actor: Actor, dry_run: bool = False) -> RemovalSummary
 
 def _remove() -> RemovalSummary:
     summary = RemovalSummary()
+    keep_payments_out(open_unit().alias)
     summary.tasks_left_unassigned = _unassign_tasks_of_others()
     summary.tasks = _remove_tasks()
     summary.evaluations = _remove_evaluations()
     summary.transactions = _remove_coins()
     summary.messages = _remove_messages()
     summary.agents = _remove_agents()
+    if summary != RemovalSummary():
+        _rebuild_derived(open_unit().alias)
     return summary
+
+
+def _rebuild_derived(alias: str) -> None:
+    rebuild_derived(alias)
+    if not RodCoinsTransaction.objects.exists():
+        # as it was before anybody earned anything
+        StandingsDay.objects.all()._raw_delete(alias)
 
 
 def _delete(doomed: QuerySet[Any]) -> int:
@@ -152,9 +166,7 @@ def _remove_evaluations() -> int:
     judges = Agent.objects.filter(is_sample=True).values("pk")
     doomed = Evaluation.objects.filter(Q(agent__is_sample=True) | Q(evaluator_id__in=judges))
     _delete(Observation.objects.filter(agent__is_sample=True))
-    removed = _delete(doomed)
-    rebuild_ratings(open_unit().alias)
-    return removed
+    return _delete(doomed)
 
 
 def _remove_coins() -> int:
@@ -162,6 +174,7 @@ def _remove_coins() -> int:
     _delete(Payslip.objects.filter(agent__is_sample=True))
     _delete(PayrollMaster.objects.filter(agent__is_sample=True))
     _delete(BonusRule.objects.filter(agent__is_sample=True))
+    remove_scales()
     doomed = list(
         RodCoinsTransaction.objects.filter(
             Q(agent__is_sample=True)
@@ -169,22 +182,29 @@ def _remove_coins() -> int:
             | Q(target__agent__is_sample=True)
         ).select_related("source__agent", "target__agent")
     )
+    sample_cycles = PayCycle.objects.filter(is_sample=True).values_list("number", flat=True)
+    first_touched = min({*sample_cycles, *(row.cycle for row in doomed)}, default=None)
+    if first_touched is not None:
+        break_seals(first_touched)
     _delete_ledger_rows_of_sample_agents(doomed)
     _delete(LedgerAccount.objects.filter(agent__is_sample=True))
     _remove_pay_cycles()
+    if first_touched is not None:
+        seal_anew(first_touched)
     _settle(_moved_by(doomed))
     return len(doomed)
 
 
 def _delete_ledger_rows_of_sample_agents(doomed: Iterable[RodCoinsTransaction]) -> None:
-    """The one place where rows of the ledger are deleted, past the model that refuses it.
+    """The one place where rows of the ledger are deleted, past the triggers that refuse it.
 
     Everywhere else a mistake is reversed, because coins that somebody had must stay explained.
     These coins were never anybody's: their agents, wallets and payslips go with them, and what
     they moved in the wallets of others is settled.
     """
     reversals_first = sorted(doomed, key=lambda row: row.reverses_id is None)
-    rows.delete_many(reversals_first, refer_to_each_other=True)
+    with rewriting(open_unit().alias):
+        rows.delete_many(reversals_first, refer_to_each_other=True)
 
 
 def _moved_by(transactions: Iterable[RodCoinsTransaction]) -> dict[LedgerAccount, int]:
@@ -223,8 +243,6 @@ def _settle(moved: dict[LedgerAccount, int]) -> None:
 
 
 def _remove_pay_cycles() -> None:
-    # what is sealed was removed, or is the sample's and goes too
-    _delete(LedgerSeal.objects.filter(cycle__is_sample=True))
     for cycle in PayCycle.objects.filter(is_sample=True):
         used = (
             cycle.payslips.exists()

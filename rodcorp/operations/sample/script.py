@@ -23,6 +23,9 @@ def at(day: int, clock: str) -> datetime:
 # The story's last working day; nothing happens after it.
 THE_END = at(18, "17:00")
 
+# From here on the ledger's rows are the second cycle's.
+COMPUTED = at(14, "08:00")
+
 # Said outright, so that the story does not depend on the host's own defaults.
 REWARDS = {"low": 5, "normal": 10, "high": 20, "urgent": 40}
 
@@ -176,9 +179,19 @@ class SampleEvaluation:
 
 @dataclass(frozen=True)
 class Salary:
-    """What an agent is paid a cycle; the multipliers are decimals in text."""
+    """What an agent is paid a cycle; the multipliers are decimals in text, or follow from its
+    seniority and its rating."""
 
     base: int
-    seniority: str
-    performance: str
+    seniority: str | None = None
+    performance: str | None = None
     bonus: int = 0
+
+
+@dataclass(frozen=True)
+class SampleBonusRule:
+    agent: str
+    kind: str
+    label: str
+    amount: int
+    threshold: str | None = None

@@ -24,6 +24,7 @@ from rodcorp.operations.sample.story import STORYTELLER, Event, Story, dated
 from rodcorp.operations.sample.talking import thread_id
 from tasks.models import Review, ReviewState, Task, TaskStatus, Verdict
 from tasks.services.creation import NewDependency, NewTask, add_dependencies, create_tasks
+from tasks.services.observing import observe_quality, observe_review
 from tasks.services.work import assign_task, update_task_status
 
 # Where a verdict that does not approve sends the task; both take its reward back.
@@ -98,10 +99,12 @@ def _judge(task: Task, slug: str, step: Judgement, *, reviewer: Agent) -> None:
     )
     sign = partial(dated, step.when, by=reviewer.as_actor())
     sign(partial(rows.insert, review))
+    observe_review(actor=reviewer.as_actor(), review=review)
     if step.verdict in _SENDS_TO:
         update_task_status(actor=STORYTELLER, task=task, status=_SENDS_TO[step.verdict])
     score = (Decimal(sum(step.rubric)) / len(step.rubric)).quantize(Decimal("0.01"))
     sign(partial(rows.change, task, review_state=ReviewState(step.verdict), quality_score=score))
+    observe_quality(actor=reviewer.as_actor(), task=task)
     if step.bonus:
         assert task.agent is not None
         bonus = NewAward(

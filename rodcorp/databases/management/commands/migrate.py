@@ -5,7 +5,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 from django.db import Error, connections
 
-from rodcorp.databases import clock, journal
+from rodcorp.databases import clock, journal, refusals
 from rodcorp.databases.configuration import SQLITE
 from rodcorp.databases.hosts import those_that_hinder
 from rodcorp.databases.models import Host
@@ -33,9 +33,15 @@ class Command(migrate.Command):
         if options["database"] == MSSQL:
             _require_primary()
         if options["database"] is not None:
+            connection = connections[options["database"]]
+            only_looks = options["plan"] or options["check_unapplied"]
+            if not only_looks and (options["app_label"] or is_behind(options["database"])):
+                refusals.remove(connection)
             # what a migration writes to the copy it writes to the primary too
             with journal.as_feed():
                 super().handle(*args, **options)
+            if not only_looks:
+                refusals.install(connection)
             if options["database"] == SQLITE and has_primary():
                 # a table that was remade has lost its triggers
                 journal.install(connections[SQLITE])
