@@ -26,8 +26,8 @@ from payroll.models import (
     TransactionType,
 )
 from payroll.pay import Pay, pay_of
+from payroll.payees import CHUNK, Company
 from payroll.services.ledger import Posting, accounts_of, company_account, post
-from payroll.services.payees import CHUNK, Company
 from payroll.services.sealing import seal
 from rodcorp.actors import Actor, ActorKind, Permission
 from rodcorp.databases.ids import natural_id

@@ -9,7 +9,7 @@ from django.db import connections, models
 
 from agents.models import Agent
 from payroll.models import LedgerAccount, RodCoinsTransaction
-from payroll.services.proof import Flaw, Kind, prove_books
+from payroll.proof import Flaw, Kind, prove_books
 from rodcorp.actors import Actor, Permission
 from rodcorp.databases.fields import MICROSOFT
 from rodcorp.databases.sync.rules import rules

@@ -7,8 +7,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from agents.models import Agent
+from payroll.leaderboard import Board
 from payroll.models import RodCoinsTransaction
-from payroll.standings import Board
 from rodcorp.kit.templatetags.console import badge, coins, signed_coins
 from rodcorp.kit.web.tables import BadgeColumn, BaseTable, CoinsColumn, MomentColumn, NumberColumn
 

@@ -8,10 +8,10 @@ from django.utils.functional import cached_property
 
 from agents.models import Agent
 from payroll.derived.standings import ALL, KINDS
+from payroll.leaderboard import GROUPS, Board, Period
 from payroll.models import RodCoinsTransaction
 from payroll.services.evaluations import record_performance_evaluation
 from payroll.services.ledger import award_rodcoins, balance_of, reverse_transaction, transfer
-from payroll.standings import GROUPS, Board, Period
 from payroll.web.filters import LeaderboardFilter, LedgerFilter
 from payroll.web.forms import AwardForm, EvaluationForm, ReverseForm, TransferForm
 from payroll.web.tables import GroupTable, LeaderboardTable, LedgerTable, parts_bar

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 
 from agents.models import Agent, AgentStatus, Discussion, LivenessChange
 from payroll.models import Evaluation, LedgerAccount, RodCoinsTransaction
-from payroll.services.ratings import Rating, observed_in, rating_of
+from payroll.ratings import Rating, observed_in, rating_of
 from rodcorp.actors import Permission
 from rodcorp.kit.web.views import ContentPage
 from tasks.models import Task

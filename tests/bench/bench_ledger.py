@@ -48,7 +48,7 @@ def run() -> list[Line]:
 
 def _leaderboards() -> list[Line]:
     """Each as a page asks for it, against the sum over the ledger in the same database."""
-    from payroll.standings import Board, Period
+    from payroll.leaderboard import Board, Period
 
     def top(period: str) -> list[int]:
         return [agent.coins for agent in Board.of(Period.parse(period)).agents()[:TOP]]

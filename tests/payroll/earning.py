@@ -4,9 +4,9 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
 from payroll.derived.standings import DAYS, cycle_period, first_day, roll
+from payroll.leaderboard import Board, Period
 from payroll.models import EARNING_TYPES, EarningsDay, RodCoinsTransaction, Standing
 from payroll.services.ledger import award_rodcoins, reverse_transaction
-from payroll.standings import Board, Period
 from rodcorp.actors import Actor
 from rodcorp.databases.units import run_in_unit
 

@@ -17,13 +17,13 @@ from payroll.models import (
     RodCoinsTransaction,
     TransactionType,
 )
+from payroll.proof import prove
 from payroll.services.ledger import (
     balance_of,
     company_account,
     reverse_transaction,
     wallet,
 )
-from payroll.services.proof import prove
 from payroll.triggers import CLOSED, FINAL, OWN_PAYMENT, SEALED, takes
 from rodcorp.actors import Permission
 from rodcorp.databases import refusals

@@ -4,7 +4,7 @@ import pytest
 from django.db import DatabaseError, connections
 
 from payroll.models import RodCoinsTransaction
-from payroll.services.proof import prove
+from payroll.proof import prove
 from payroll.triggers import CLOSED, FINAL
 from rodcorp.databases import refusals
 from rodcorp.databases.sync.feed import Feed

@@ -13,10 +13,10 @@ from django.test.utils import CaptureQueriesContext
 
 from agents.models import Agent
 from payroll.derived import standings
+from payroll.leaderboard import Board, Period
 from payroll.models import PayCycle, Standing
 from payroll.services.ledger import award_rodcoins, reverse_transaction
 from payroll.services.standings import roll_standings
-from payroll.standings import Board, Period
 from rodcorp.databases.sides import active_alias
 from rodcorp.databases.units import run_in_unit
 from rodcorp.errors import InvalidInput

@@ -25,8 +25,8 @@ from payroll.derived.ratings import (
     shrunk_rating,
 )
 from payroll.models import Evaluation, Observation, RatingPart
+from payroll.ratings import rating_of
 from payroll.services.evaluations import evaluate_agents
-from payroll.services.ratings import rating_of
 from rodcorp.actors import Actor
 from rodcorp.databases.sides import active_alias
 from rodcorp.databases.units import run_in_unit

@@ -7,8 +7,8 @@ from django.core.management import CommandError, call_command
 
 from agents.models import Agent
 from payroll.models import LedgerAccount, Standing
+from payroll.proof import prove
 from payroll.services.ledger import balance_of, reverse_transaction, transfer
-from payroll.services.proof import prove
 from payroll.services.rebuilding import NAMED, rebuild_balances
 from rodcorp.actors import Actor, ActorKind
 from rodcorp.databases.sides import active_alias

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from agents.models import Agent
 from payroll.errors import CycleOutOfOrder
 from payroll.models import LedgerAccount, LedgerSeal, PayCycle, RodCoinsTransaction
+from payroll.proof import Kind, prove
 from payroll.services.ledger import reverse_transaction, transfer
-from payroll.services.proof import Kind, prove
 from payroll.services.sealing import COLUMNS, ROWS_A_SEAL, digest_of, entry_of, last_digest, seal
 from rodcorp.databases.ids import new_id
 from rodcorp.databases.models import Conflict

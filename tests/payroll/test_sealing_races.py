@@ -11,8 +11,8 @@ import pytest
 from django.db import connections
 
 from payroll.models import LedgerSeal, PayCycle, RodCoinsTransaction
+from payroll.proof import prove
 from payroll.services.ledger import award_rodcoins, balance_of
-from payroll.services.proof import prove
 from payroll.services.rebuilding import rebuild_balances
 from rodcorp.databases.sides import active_alias
 from tests.payroll.tampering import SYSTEM, close, open_cycle
@@ -113,7 +113,7 @@ import json
 from rodcorp.manager import DatabaseManager
 DatabaseManager()
 from payroll.models import RodCoinsTransaction, LedgerSeal
-from payroll.services.proof import prove
+from payroll.proof import prove
 from rodcorp.databases.sides import active_alias
 print(json.dumps({
     "flaws": [flaw.said for flaw in prove(active_alias()).flaws],

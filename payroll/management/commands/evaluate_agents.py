@@ -7,12 +7,12 @@ from rich.table import Table
 
 from agents.models import Agent
 from payroll.models import Evaluation
+from payroll.ratings import observed_in
 from payroll.services.evaluations import (
     evaluate_agents,
     evaluate_everybody,
     record_performance_evaluation,
 )
-from payroll.services.ratings import observed_in
 from rodcorp.kit.commands import RodCorpCommand
 
 

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from agents.models import Agent
 from payroll.derived.standings import ALL
-from payroll.standings import GROUPS, Board, Period, ranked
+from payroll.leaderboard import GROUPS, Board, Period, ranked
 from rodcorp.kit import validation
 from rodcorp.kit.commands import RodCorpCommand
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
-from payroll.services.proof import Flaw, Proof, prove
+from payroll.proof import Flaw, Proof, prove
 from rodcorp.databases.configuration import LOCAL
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.repeatable import run_repeatable

@@ -9,6 +9,7 @@ from tests.rules.listed.where import (
     START,
     T_FAILOVER,
     T_FEED,
+    T_RATINGS,
     T_REQUESTS,
     T_ROWVERSIONS,
     T_START,
@@ -225,6 +226,16 @@ THE_FEED: tuple[Rule, ...] = (
             "new if keeps else rows, but=rule.derived",
             "rows, but=rule.derived",
             f"{T_FEED}::test_a_row_that_is_only_ever_added_is_never_changed",
+        ),
+    ),
+    rule(
+        "what-follows-from-deleted-rows-is-made-anew",
+        "A balance, a total or a rating no longer counts what is gone there.",
+        without(
+            FEED,
+            "                if gone and rule.rebuild:\n",
+            "                if False:\n",
+            f"{T_RATINGS}::test_what_was_deleted_there_counts_no_more_here",
         ),
     ),
     rule(

@@ -28,6 +28,7 @@ T_JOURNAL, T_REQUESTS = "tests/databases/test_journal.py", "tests/databases/test
 T_ADMISSION, T_PROBE = "tests/databases/test_admission.py", "tests/databases/test_probe.py"
 T_PRIMARY, T_BACKEND = "tests/databases/test_primary.py", "tests/databases/test_backend.py"
 T_FEED, T_REPLAY = "tests/sync/test_feed.py", "tests/sync/test_replay.py"
+T_RATINGS = "tests/sync/test_ratings.py"
 T_DEPARTMENTS, T_GUARDS = "tests/sync/test_departments.py", "tests/sync/test_guards.py"
 T_WATCHER, T_RESTORING = "tests/sync/test_watcher.py", "tests/sync/test_restoring.py"
 T_ROWVERSIONS, T_HEALING = "tests/sync/test_rowversions.py", "tests/sync/test_healing.py"
