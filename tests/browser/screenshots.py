@@ -21,6 +21,8 @@ SHOWN = {
     "task": [("light", 1280)],
     "leaderboard": [("dark", 1280), ("light", 390)],
     "ledger": [("light", 1280)],
+    "payslip": [("light", 1280)],
+    "pay-cycle-closed": [("dark", 1280)],
 }
 EVERY = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)]
 
