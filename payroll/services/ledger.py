@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from agents.models import Agent
-from payroll.derived.adding import Bounded
+from payroll.derived.adding import Bounded, lock_order
 from payroll.derived.ledger import earning_of, move_balances, move_totals
 from payroll.derived.standings import move_standings
 from payroll.errors import AlreadyReversed, InsufficientFunds, TransactionNotFound
@@ -190,10 +190,11 @@ def accounts_of(agents: Sequence[Agent], kind: AccountKind) -> dict[UUID, Ledger
         for account in LedgerAccount.objects.filter(pk__in=ids[start : start + rows.BATCH]):
             assert account.agent_id is not None
             found[account.agent_id] = account
+    # in one order, so that two units that open the same accounts do not wait for each other
     missing = [
-        LedgerAccount(id=row_id, agent=agent, kind=kind)
-        for row_id, agent in wanted.items()
-        if agent.pk not in found
+        LedgerAccount(id=row_id, agent=wanted[row_id], kind=kind)
+        for row_id in sorted(wanted, key=lock_order)
+        if wanted[row_id].pk not in found
     ]
     for account in rows.insert_many(missing):
         assert account.agent_id is not None
