@@ -18,6 +18,7 @@ from rodcorp.databases.fields import MICROSOFT
 from rodcorp.databases.primary import MSSQL
 from rodcorp.databases.probe import Answer, probe_at_start
 from rodcorp.databases.schema import is_behind
+from rodcorp.databases.sessions import drop
 from rodcorp.databases.sides import NO_EPOCH, Side, current, has_primary, pinned
 from rodcorp.databases.storage import refuse_network_file_system
 from rodcorp.errors import Unavailable
@@ -92,6 +93,8 @@ def _meet_primary(say: Say) -> None:
         failover.heard()
         _bring_up_to_date(MSSQL, say)
         _put_triggers_back(MSSQL, say)
+        # a session that has just made triggers may not say how many rows a statement changed
+        drop(MSSQL)
         try:
             hosts.register()
         except hosts.Restored as error:
